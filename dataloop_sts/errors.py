@@ -1,0 +1,226 @@
+"""The one small tree of errors; each says what happened, to which resource, and what to do next.
+
+``str(error)`` is always a single line, free of secrets and control characters, fit to be shown to a user without a
+traceback. Everything that this project raises on purpose is a :class:`DataloopStsError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dataloop_sts.redaction import one_line, redact
+
+CONSOLE_URL = "https://console.dataloop.ai"
+
+
+class DataloopStsError(Exception):
+    """Base of every error of this project.
+
+    Args:
+        message: what happened, to which resource, and what to do next; made one line and redacted.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(redact(message)))
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class InvalidSetting(DataloopStsError):  # noqa: N818 - the names say what is wrong
+    """A setting from outside (an environment variable, an id) cannot be used. Nothing was sent."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake and where it stands: ``path`` as in the config (``drivers[0].bucket.name``), ``message`` with the mend."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class _ProblemsError(DataloopStsError):
+    subject: ClassVar[str]
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems: list[Problem] = list(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__(f"{self.subject}: {count}: " + "; ".join(str(problem) for problem in self.problems))
+
+
+class SpecError(_ProblemsError):
+    """The connection spec has mistakes; all of them are in ``problems``."""
+
+    subject = "The connection spec is not valid"
+
+
+class PreflightError(_ProblemsError):
+    """The world is not as the connection needs it (ids, rights, names); nothing was changed."""
+
+    subject = "The connection cannot be made, nothing was changed"
+
+
+class AwsError(DataloopStsError):
+    """A call of AWS failed; ``code`` is AWS's own error code where there is one, for example ``AccessDenied``."""
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class VerificationError(DataloopStsError):
+    """The live connection does not do what it must, or does what it must not; ``check`` names the failed check."""
+
+    def __init__(self, message: str, *, check: str) -> None:
+        super().__init__(message)
+        self.check = check
+
+
+class GuardRefused(DataloopStsError):  # noqa: N818
+    """A destroy was refused before anything was touched."""
+
+
+class DataloopError(DataloopStsError):
+    """A call of the Dataloop API failed.
+
+    Attributes:
+        status: HTTP status, or None where there was no answer.
+        message: the platform's own message, redacted, one line, truncated; empty where it gave none.
+        request_id: the platform's id of the request, where it gave one.
+        method, path: of the call; the path is below the API's URL and has no query.
+        resource: what the call was about, for example ``integration 64f0...``.
+        maybe_applied: the call was to change something, and may have done so although it failed: look before repeating.
+    """
+
+    what: ClassVar[str] = "Dataloop refused the call about {resource}"
+    next_step: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        method: str = "",
+        path: str = "",
+        resource: str = "",
+        maybe_applied: bool = False,
+        what: str | None = None,
+        next_step: str | None = None,
+    ) -> None:
+        self.status = status
+        self.message = one_line(redact(message))
+        self.request_id = one_line(request_id, limit=100) if request_id else None
+        self.method = method
+        self.path = path.partition("?")[0]
+        self.resource = resource or self.path or "the Dataloop API"
+        self.maybe_applied = maybe_applied
+        happened = (what or self.what).replace("{resource}", self.resource)
+        said = f': "{self.message}"' if self.message else ""
+        advice = self._advice() if next_step is None else next_step
+        if maybe_applied:
+            advice = f"The change may have been made all the same: look before repeating. {advice}".strip()
+        details = [f"{method} {self.path}".strip()]
+        details += [f"status {status}"] if status is not None else []
+        details += [f"request id {self.request_id}"] if self.request_id else []
+        trailer = ", ".join(detail for detail in details if detail)
+        super().__init__(f"{happened}{said}." + (f" {advice}" if advice else "") + (f" ({trailer})" if trailer else ""))
+
+    def _advice(self) -> str:
+        return self.next_step
+
+
+class NotAuthenticated(DataloopError):  # noqa: N818
+    """401, or no usable token: it is missing, malformed, expired or not valid."""
+
+    what = "Dataloop does not accept the API token"
+    next_step = (
+        "Set DATALOOP_TOKEN to a valid token, or DATALOOP_USERNAME and DATALOOP_PASSWORD for a machine-to-machine login."
+    )
+
+
+class Forbidden(DataloopError):  # noqa: N818
+    """403: the token is valid, its user lacks the right. Never a sign that something is gone."""
+
+    what = "Dataloop does not allow the token's user to reach {resource}"
+    next_step = (
+        "Creating and changing integrations needs the rights of the organization's owner, and drivers those of a "
+        "project's owner or developer: use such a user's token, or have the rights granted."
+    )
+
+
+class NotFound(DataloopError):  # noqa: N818
+    """404: no such thing, as far as the token's user can see."""
+
+    what = "Dataloop knows no {resource}"
+    _where: ClassVar[dict[str, str]] = {
+        "organization": f"its id is part of the address {CONSOLE_URL}/iam/ORGANIZATION_ID/members",
+        "project": f"its id is part of the address {CONSOLE_URL}/projects/PROJECT_ID",
+        "integration": "the console lists integrations under Integrations in the left panel",
+        "driver": "the console lists drivers under Data Management, Cloud Storage",
+    }
+
+    def _advice(self) -> str:
+        where = self._where.get(self.resource.partition(" ")[0])
+        hint = f" ({where})" if where else ""
+        return (
+            f"Check the id{hint}, that DATALOOP_API_URL is the environment meant, and that the token's user is a member."
+        )
+
+
+class Conflict(DataloopError):  # noqa: N818
+    """409, or a 400 that says so: the name is taken, or the thing is in use."""
+
+    what = "Dataloop refuses {resource}: the name is taken, or it is in use"
+    next_step = "Choose another name, or remove what holds it."
+
+
+class RateLimited(DataloopError):  # noqa: N818
+    """429 to the last attempt too; ``retry_after`` is the wait the platform asked for, in seconds, where it gave one."""
+
+    what = "Dataloop limits the rate of calls, {resource} was not reached"
+    next_step = "Try again later, with fewer connections at a time."
+    retry_after: float | None = None
+
+
+class BadRequest(DataloopError):  # noqa: N818
+    """Any other 4xx: the platform does not accept the values."""
+
+    what = "Dataloop does not accept the values for {resource}"
+    next_step = "Correct what the message names."
+
+
+class ServerError(DataloopError):
+    """5xx to the last attempt too."""
+
+    what = "Dataloop failed while it worked on {resource}"
+    next_step = "Try again later; if it persists, give Dataloop's support the request id."
+
+
+class Unreachable(DataloopError):  # noqa: N818
+    """No answer: connection refused or broken, no such host, TLS failure, or the time limit passed."""
+
+    what = "The Dataloop API gave no answer about {resource}"
+    next_step = "Check the network, the proxy settings and DATALOOP_API_URL, then run again."
+
+
+class UnexpectedAnswer(DataloopError):  # noqa: N818
+    """An answer, but not one that the Dataloop API would give: a proxy's page, a redirect, JSON of another shape."""
+
+    what = "What answered about {resource} did not answer as the Dataloop API does"
+    next_step = "Check DATALOOP_API_URL and the proxy settings."
+
+
+class DriverTestFailed(DataloopError):  # noqa: N818
+    """The platform's TEST could not use the storage; ``message`` is the platform's reason."""
+
+    what = "Dataloop's TEST of {resource} failed"
+    next_step = (
+        "Check the bucket's name and region, the role's trust and permissions, and that the integration holds the "
+        "user's current access key."
+    )
