@@ -23,7 +23,7 @@ class DataloopStsError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(one_line(redact(message)))
+        super().__init__(one_line(redact(message), limit=None))
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -35,7 +35,7 @@ class InvalidSetting(DataloopStsError):  # noqa: N818 - the names say what is wr
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake and where it stands: ``path`` as in the config (``drivers[0].bucket.name``), ``message`` with the mend."""
+    """One mistake: ``path`` as in the config (``drivers[0].bucket.name``), ``message`` with what to do about it."""
 
     path: str
     message: str
@@ -131,6 +131,22 @@ class DataloopError(DataloopStsError):
         trailer = ", ".join(detail for detail in details if detail)
         super().__init__(f"{happened}{said}." + (f" {advice}" if advice else "") + (f" ({trailer})" if trailer else ""))
 
+    def recast(
+        self, kind: type[DataloopError], *, what: str | None = None, next_step: str | None = None
+    ) -> DataloopError:
+        """The same answer as an error of another class or in other words."""
+        return kind(
+            self.message,
+            status=self.status,
+            request_id=self.request_id,
+            method=self.method,
+            path=self.path,
+            resource=self.resource,
+            maybe_applied=self.maybe_applied,
+            what=what,
+            next_step=next_step,
+        )
+
     def _advice(self) -> str:
         return self.next_step
 
@@ -139,9 +155,7 @@ class NotAuthenticated(DataloopError):  # noqa: N818
     """401, or no usable token: it is missing, malformed, expired or not valid."""
 
     what = "Dataloop does not accept the API token"
-    next_step = (
-        "Set DATALOOP_TOKEN to a valid token, or DATALOOP_USERNAME and DATALOOP_PASSWORD for a machine-to-machine login."
-    )
+    next_step = "Set DATALOOP_TOKEN to a valid token, or DATALOOP_USERNAME and DATALOOP_PASSWORD for a machine's login."
 
 
 class Forbidden(DataloopError):  # noqa: N818
@@ -168,9 +182,7 @@ class NotFound(DataloopError):  # noqa: N818
     def _advice(self) -> str:
         where = self._where.get(self.resource.partition(" ")[0])
         hint = f" ({where})" if where else ""
-        return (
-            f"Check the id{hint}, that DATALOOP_API_URL is the environment meant, and that the token's user is a member."
-        )
+        return f"Check the id{hint}, that DATALOOP_API_URL is the right environment, and that the user is a member."
 
 
 class Conflict(DataloopError):  # noqa: N818
@@ -181,7 +193,7 @@ class Conflict(DataloopError):  # noqa: N818
 
 
 class RateLimited(DataloopError):  # noqa: N818
-    """429 to the last attempt too; ``retry_after`` is the wait the platform asked for, in seconds, where it gave one."""
+    """429 to the last attempt too; ``retry_after``: seconds that the platform asks to wait, where it says."""
 
     what = "Dataloop limits the rate of calls, {resource} was not reached"
     next_step = "Try again later, with fewer connections at a time."

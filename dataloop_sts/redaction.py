@@ -19,10 +19,10 @@ from pydantic import SecretStr
 
 MARK = "***"
 MIN_SECRET_LENGTH = 4  # characters; a shorter value would also be found in innocent text, and protects nothing
-MESSAGE_LIMIT = 1_000  # characters of a message that are shown
+MESSAGE_LIMIT = 500  # characters that are shown of a text from outside
 
 _KEY40 = r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
-_PASSWORD_NAMES = (
+_TELLING_NAMES = (
     r"(?:[A-Za-z0-9_-]*(?:password|passwd|passphrase|client_?secret|refresh_?token|id_?token|access_?token"
     r"|session_?token|secret_?access_?key|dataloop_?token)|secret|token)"
 )
@@ -37,8 +37,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"(?i)(\bsecret[A-Za-z_ ]*[\"'\\]*\s*(?:[:=]|\bis\b|\s)\s*[\"'\\]*){_KEY40}"), rf"\1{MARK}"),
     (re.compile(rf"(\b(?:AKIA|ASIA)[A-Z0-9]{{16}}[\"'\\]*[\s:,;/|]+[\"'\\]*){_KEY40}"), rf"\1{MARK}"),
     # "password": "..." in JSON (escaped JSON too), password=... in a query or an environment.
-    (re.compile(rf"(?i)(\\*[\"']{_PASSWORD_NAMES}\\*[\"']\s*[:=]\s*\\*[\"'])(?:\\.|[^\"'\\])+"), rf"\1{MARK}"),
-    (re.compile(rf"(?i)(\b{_PASSWORD_NAMES}=)[^\s\"'&;,]+"), rf"\1{MARK}"),
+    (re.compile(rf"(?i)(\\*[\"']{_TELLING_NAMES}\\*[\"']\s*[:=]\s*\\*[\"'])(?:\\.|[^\"'\\])+"), rf"\1{MARK}"),
+    (re.compile(rf"(?i)(\b{_TELLING_NAMES}=)[^\s\"'&;,]+"), rf"\1{MARK}"),
 )
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
 
@@ -83,7 +83,7 @@ class Redactor:
         return wider
 
     def text(self, text: str) -> str:
-        """``text`` without the secrets: each value (raw, URL-encoded, JSON-escaped, base64) and each telling pattern."""
+        """``text`` without the secrets: values (raw, URL-encoded, JSON-escaped, base64) and telling patterns."""
         text = _without_spans(text, sorted(self._spans(text)))
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)

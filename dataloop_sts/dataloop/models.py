@@ -1,7 +1,8 @@
 """The things of the Dataloop API that a connection needs, typed; lenient, since the platform's answers vary.
 
 Unknown fields are ignored, ``org`` and ``creator`` may be an object or a string, a timestamp a number or an ISO string.
-Source of the fields: https://docs.dataloop.ai (OpenAPI of https://gate.dataloop.ai/api/v1) and the vendor's client dtlpy.
+Source of the fields: the OpenAPI document of https://gate.dataloop.ai/api/v1, and the vendor's client dtlpy
+(https://github.com/dataloop-ai/dtlpy).
 """
 
 from __future__ import annotations
