@@ -1,0 +1,216 @@
+"""Which IAM actions an S3 request needs, on which resources.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html and
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html. A request that is not mapped is refused.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote
+
+from sandbox.aws.errors import AwsRefusal
+from sandbox.aws.http_request import HttpRequest
+
+_VIRTUAL_HOST = re.compile(r"(?P<bucket>.+)\.(?:localhost|s3(?:[.-][a-z0-9.-]+)?\.amazonaws\.com(?:\.cn)?)")
+_S3_HOST = re.compile(r"s3(?:[.-][a-z0-9.-]+)?\.amazonaws\.com(?:\.cn)?")
+
+# Sub-resource of the URL -> action, for a bucket and for an object; None is the request without a sub-resource.
+_Actions = Mapping[str | None, str]
+_BUCKET: Mapping[str, _Actions] = {
+    "HEAD": {None: "ListBucket"},
+    "GET": {
+        None: "ListBucket",
+        "accelerate": "GetAccelerateConfiguration",
+        "acl": "GetBucketAcl",
+        "cors": "GetBucketCORS",
+        "encryption": "GetEncryptionConfiguration",
+        "lifecycle": "GetLifecycleConfiguration",
+        "location": "GetBucketLocation",
+        "logging": "GetBucketLogging",
+        "notification": "GetBucketNotification",
+        "object-lock": "GetBucketObjectLockConfiguration",
+        "ownershipControls": "GetBucketOwnershipControls",
+        "policy": "GetBucketPolicy",
+        "policyStatus": "GetBucketPolicyStatus",
+        "publicAccessBlock": "GetBucketPublicAccessBlock",
+        "replication": "GetReplicationConfiguration",
+        "requestPayment": "GetBucketRequestPayment",
+        "tagging": "GetBucketTagging",
+        "uploads": "ListBucketMultipartUploads",
+        "versioning": "GetBucketVersioning",
+        "versions": "ListBucketVersions",
+        "website": "GetBucketWebsite",
+    },
+    "PUT": {
+        None: "CreateBucket",
+        "accelerate": "PutAccelerateConfiguration",
+        "acl": "PutBucketAcl",
+        "cors": "PutBucketCORS",
+        "encryption": "PutEncryptionConfiguration",
+        "lifecycle": "PutLifecycleConfiguration",
+        "logging": "PutBucketLogging",
+        "notification": "PutBucketNotification",
+        "object-lock": "PutBucketObjectLockConfiguration",
+        "ownershipControls": "PutBucketOwnershipControls",
+        "policy": "PutBucketPolicy",
+        "publicAccessBlock": "PutBucketPublicAccessBlock",
+        "replication": "PutReplicationConfiguration",
+        "tagging": "PutBucketTagging",
+        "versioning": "PutBucketVersioning",
+        "website": "PutBucketWebsite",
+    },
+    "DELETE": {
+        None: "DeleteBucket",
+        "cors": "PutBucketCORS",
+        "encryption": "PutEncryptionConfiguration",
+        "lifecycle": "PutLifecycleConfiguration",
+        "ownershipControls": "PutBucketOwnershipControls",
+        "policy": "DeleteBucketPolicy",
+        "publicAccessBlock": "PutBucketPublicAccessBlock",
+        "replication": "PutReplicationConfiguration",
+        "tagging": "PutBucketTagging",
+        "website": "DeleteBucketWebsite",
+    },
+}
+_OBJECT: Mapping[str, _Actions] = {
+    "HEAD": {None: "GetObject"},
+    "GET": {
+        None: "GetObject",
+        "acl": "GetObjectAcl",
+        "attributes": "GetObjectAttributes",
+        "legal-hold": "GetObjectLegalHold",
+        "retention": "GetObjectRetention",
+        "tagging": "GetObjectTagging",
+        "uploadId": "ListMultipartUploadParts",
+    },
+    "PUT": {
+        None: "PutObject",
+        "acl": "PutObjectAcl",
+        "legal-hold": "PutObjectLegalHold",
+        "retention": "PutObjectRetention",
+        "tagging": "PutObjectTagging",
+        "uploadId": "PutObject",
+    },
+    "POST": {"uploads": "PutObject", "uploadId": "PutObject"},
+    "DELETE": {None: "DeleteObject", "tagging": "DeleteObjectTagging", "uploadId": "AbortMultipartUpload"},
+}
+_SUBRESOURCES = {name for table in (*_BUCKET.values(), *_OBJECT.values()) for name in table if name} | {"delete"}
+_PARAMETERS = set(
+    ["bucket-region", "continuation-token", "delimiter", "encoding-type", "fetch-owner", "key-marker", "list-type", "marker", "max-buckets", "max-keys", "max-parts", "max-uploads", "part-number-marker", "partnumber", "prefix", "start-after", "upload-id-marker", "version-id-marker", "versionid", "x-id"]
+)
+# The actions that have a variant of their own for a named version of an object.
+_VERSIONED = re.compile(r"(Get|Put|Delete)Object(|Acl|Tagging|Attributes)")
+_HEADER_KEYS = (
+    "x-amz-acl",
+    "x-amz-content-sha256",
+    "x-amz-copy-source",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-storage-class",
+)
+
+
+@dataclass(frozen=True)
+class Need:
+    """One action that a request needs. bucket "" and key "": the resource is *."""
+
+    action: str
+    bucket: str = ""
+    key: str = ""
+
+    def resource(self, partition: str) -> str:
+        """Return the ARN."""
+        if not self.bucket:
+            return "*"
+        return f"arn:{partition}:s3:::{self.bucket}" + (f"/{self.key}" if self.key else "")
+
+
+@dataclass(frozen=True)
+class S3Call:
+    """needs: all of them must be allowed. per_key: a multi-object delete, decided for each key as it is deleted."""
+
+    bucket: str
+    key: str
+    needs: tuple[Need, ...]
+    context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    per_key: bool = False
+
+    @property
+    def raw_path(self) -> str:
+        """The path-style URL path of the call, percent-encoded."""
+        return "/" + quote(self.bucket) + ("/" + quote(self.key, safe="/~") if self.key else "") if self.bucket else "/"
+
+
+def map_request(request: HttpRequest) -> S3Call:
+    """Map an S3 request, path style or virtual-host style. Raises AwsRefusal (501) for one that is not served."""
+    bucket, key = _bucket_and_key(request)
+    subresource = _subresource(request)
+    if not bucket:
+        if request.method != "GET" or subresource:
+            raise _not_served(request)
+        return S3Call("", "", (Need("s3:ListAllMyBuckets"),), _context(request))
+    if not key and request.method == "POST" and subresource == "delete":
+        return S3Call(bucket, "", (), _context(request), per_key=True)
+    name = (_OBJECT if key else _BUCKET).get(request.method, {}).get(subresource)
+    if name is None:
+        raise _not_served(request)
+    if key and request.query.get("versionId") and (found := _VERSIONED.fullmatch(name)):
+        name = f"{found[1]}ObjectVersion{found[2]}"
+    needs = [Need(f"s3:{name}", bucket, key)]
+    if subresource == "attributes":
+        needs.append(Need("s3:GetObjectVersion" if request.query.get("versionId") else "s3:GetObject", bucket, key))
+    if name == "PutObject" and request.method == "PUT":
+        needs += _needs_of_headers(request, bucket, key)
+    return S3Call(bucket, key, tuple(needs), _context(request))
+
+
+def _needs_of_headers(request: HttpRequest, bucket: str, key: str) -> list[Need]:
+    needs = []
+    if source := request.headers.get("x-amz-copy-source"):
+        path, _, version = source.partition("?versionId=")
+        source_bucket, _, source_key = unquote(path).lstrip("/").partition("/")
+        needs.append(Need("s3:GetObjectVersion" if version else "s3:GetObject", source_bucket, source_key))
+    if request.headers.get("x-amz-tagging"):
+        needs.append(Need("s3:PutObjectTagging", bucket, key))
+    if any(name == "x-amz-acl" or name.startswith("x-amz-grant-") for name in request.headers):
+        needs.append(Need("s3:PutObjectAcl", bucket, key))
+    return needs
+
+
+def _bucket_and_key(request: HttpRequest) -> tuple[str, str]:
+    host = request.headers.get("host", "").rsplit(":", 1)[0].lower()
+    path = request.path[1:]
+    if not _S3_HOST.fullmatch(host) and (found := _VIRTUAL_HOST.fullmatch(host)):
+        return found["bucket"], path
+    bucket, _, key = path.partition("/")
+    return bucket, key
+
+
+def _subresource(request: HttpRequest) -> str | None:
+    names = set(request.query)
+    unknown = {
+        name
+        for name in names - _SUBRESOURCES
+        if name.lower() not in _PARAMETERS and not name.lower().startswith(("x-amz-", "response-"))
+    }
+    found = names & _SUBRESOURCES
+    if unknown or len(found) > 1:
+        raise _not_served(request)
+    return next(iter(found), None)
+
+
+def _context(request: HttpRequest) -> dict[str, tuple[str, ...]]:
+    present = {
+        f"s3:{name}": request.query[name] for name in ("prefix", "delimiter", "max-keys") if name in request.query
+    }
+    present |= {f"s3:{name}": request.headers[name] for name in _HEADER_KEYS if name in request.headers}
+    if version := request.query.get("versionId"):
+        present["s3:versionid"] = version
+    return {name: (value,) for name, value in present.items()}
+
+
+def _not_served(request: HttpRequest) -> AwsRefusal:
+    return AwsRefusal(
+        501, "NotImplemented", f"The sandbox does not serve this request: {request.method} ?{request.raw_query}"
+    )
