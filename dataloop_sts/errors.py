@@ -161,7 +161,7 @@ class NotAuthenticated(DataloopError):  # noqa: N818
 class Forbidden(DataloopError):  # noqa: N818
     """403: the token is valid, its user lacks the right. Never a sign that something is gone."""
 
-    what = "Dataloop does not allow the token's user to reach {resource}"
+    what = "Dataloop does not allow the token's user this call about {resource}"
     next_step = (
         "Creating and changing integrations needs the rights of the organization's owner, and drivers those of a "
         "project's owner or developer: use such a user's token, or have the rights granted."

@@ -29,6 +29,7 @@ _MESSAGE_KEYS = ("message", "error", "detail", "description", "errors")
 _TAKEN = re.compile(
     r"already (exist|in use|taken|used)|duplicate|not unique|must be unique|\bis taken\b", re.IGNORECASE
 )
+_MISSING = "Dataloop does not know something that {resource} is to be made in, or with"
 _NOT_JSON: Any = object()
 
 T = TypeVar("T")
@@ -91,6 +92,7 @@ def error_of(answer: Answer, call: Call, redactor: Redactor) -> DataloopError | 
         path=call.path,
         resource=call.resource,
         maybe_applied=call.effect is not Effect.NONE and answer.status >= 500 and not answer.did_nothing,
+        what=_MISSING if answer.status == 404 and call.effect is Effect.ONCE else None,
     )
     if isinstance(error, RateLimited):
         error.retry_after = answer.retry_after
