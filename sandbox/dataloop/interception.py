@@ -67,6 +67,7 @@ class Interception:
                 drop = fault.drop
                 self._stopping.wait(fault.delay_s)
                 if drop == "before":
+                    _drain_body(environ)
                     _drop_connection(environ)
                 status, headers, body = _faulty_answer(fault, environ) or self._answer(environ)
                 if drop == "after":
@@ -111,10 +112,13 @@ def _faulty_answer(fault: Fault, environ: WSGIEnvironment) -> tuple[int, list[tu
     return int(status), headers, body
 
 
-def _drop_connection(environ: WSGIEnvironment) -> None:
+def _drain_body(environ: WSGIEnvironment) -> None:
     # An unread body would turn the close into a reset, and so make two kinds of failure out of one.
     with contextlib.suppress(OSError, ValueError):
         environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), _LARGEST_DRAINED_BODY))
+
+
+def _drop_connection(environ: WSGIEnvironment) -> None:
     connection: socket.socket = environ["werkzeug.socket"]
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
