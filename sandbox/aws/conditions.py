@@ -1,8 +1,8 @@
 """Whether a statement's Condition block holds for the context of a request.
 
 Rules: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html and
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html. What is not evaluated here (an operator, a context
-key) raises PolicyError: a condition is never passed over.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html. What is not evaluated here (an
+operator, a context key) raises PolicyError: a condition is never passed over.
 """
 
 import ipaddress
@@ -15,7 +15,45 @@ Context = Mapping[str, tuple[str, ...]]
 
 # The keys the gateway fills in, and those that never exist here, so that "absent" is the right answer for them.
 CONTEXT_KEYS = frozenset(
-    ["aws:currenttime", "aws:epochtime", "aws:multifactorauthpresent", "aws:principalaccount", "aws:principalarn", "aws:principalisawsservice", "aws:principalorgid", "aws:principaltype", "aws:requestedregion", "aws:resourceaccount", "aws:securetransport", "aws:sourceaccount", "aws:sourcearn", "aws:sourceip", "aws:sourcevpc", "aws:sourcevpce", "aws:tokenissuetime", "aws:useragent", "aws:userid", "aws:username", "aws:viaawsservice", "iam:permissionsboundary", "iam:policyarn", "s3:authtype", "s3:delimiter", "s3:max-keys", "s3:prefix", "s3:signatureversion", "s3:versionid", "s3:x-amz-acl", "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-server-side-encryption", "s3:x-amz-server-side-encryption-aws-kms-key-id", "s3:x-amz-storage-class", "sts:externalid", "sts:rolesessionname"]
+    {
+        "aws:currenttime",
+        "aws:epochtime",
+        "aws:multifactorauthpresent",
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalisawsservice",
+        "aws:principalorgid",
+        "aws:principaltype",
+        "aws:requestedregion",
+        "aws:resourceaccount",
+        "aws:securetransport",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "aws:sourceip",
+        "aws:sourcevpc",
+        "aws:sourcevpce",
+        "aws:tokenissuetime",
+        "aws:useragent",
+        "aws:userid",
+        "aws:username",
+        "aws:viaawsservice",
+        "iam:permissionsboundary",
+        "iam:policyarn",
+        "s3:authtype",
+        "s3:delimiter",
+        "s3:max-keys",
+        "s3:prefix",
+        "s3:signatureversion",
+        "s3:versionid",
+        "s3:x-amz-acl",
+        "s3:x-amz-content-sha256",
+        "s3:x-amz-copy-source",
+        "s3:x-amz-server-side-encryption",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id",
+        "s3:x-amz-storage-class",
+        "sts:externalid",
+        "sts:rolesessionname",
+    }
 )
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -45,7 +83,7 @@ def matches(pattern: str, value: str, context: Context, *, variables: bool, igno
 
 
 def holds(block: object, context: Context, *, variables: bool) -> bool:
-    """Tell whether every operator and key of a Condition block holds. Raises PolicyError for what is not evaluated here."""
+    """Tell whether every operator and key of a Condition block holds. Raises PolicyError for what is not evaluated."""
     return all(
         _operator_holds(str(operator), str(key), _as_strings(values), context, variables)
         for operator, keys in _as_mapping("block", block).items()

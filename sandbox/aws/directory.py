@@ -15,7 +15,7 @@ from moto.sts.models import sts_backends
 
 from sandbox.aws.conditions import PolicyError
 from sandbox.aws.evaluator import Policies
-from sandbox.aws.principals import ANONYMOUS, Document, Principal
+from sandbox.aws.principals import Document, Principal
 
 PARTITION = "aws"
 
@@ -34,7 +34,7 @@ class Credential:
 
 @dataclass(frozen=True)
 class StoredPolicy:
-    """A resource policy as AWS keeps it: the text that was sent, its principals bound; `previous`, what it took the place of."""
+    """A resource policy as AWS keeps it: as sent, with its principals bound, and what it replaced."""
 
     text: str
     bound: Document
@@ -43,7 +43,7 @@ class StoredPolicy:
 
 
 class Directory:
-    """delay_s: how long a new key, trust policy or policy version is not yet in force (IAM is eventually consistent)."""
+    """delay_s: how long a new key, trust policy or policy version is not yet in force: IAM is eventually consistent."""
 
     def __init__(self, delay_s: float = 0) -> None:
         self.delay_s = delay_s
@@ -56,7 +56,8 @@ class Directory:
                     usable = key.status == "Active" and self._in_force(key.create_date.replace(tzinfo=UTC))
                     return Credential(user_principal(user), key.secret_access_key) if usable else None
         for account, by_partition in list(sts_backends.items()):
-            for session in by_partition[PARTITION].assumed_roles:
+            sessions: list[Any] = by_partition[PARTITION].assumed_roles
+            for session in sessions:
                 if session.access_key_id == access_key_id:
                     principal = Principal(
                         "session",
@@ -159,11 +160,6 @@ def bucket_owner(bucket: str) -> str | None:
     """Return the account id of a bucket's owner, None if there is no such bucket."""
     found = s3_backends.bucket_accounts.get(bucket)
     return found[1] if found else None
-
-
-def anonymous() -> Credential:
-    """Return what stands for an unsigned request."""
-    return Credential(ANONYMOUS, "")
 
 
 def _iam(account: str) -> Any:

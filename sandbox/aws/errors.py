@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 _NAMESPACES = {"iam": "https://iam.amazonaws.com/doc/2010-05-08/", "sts": "https://sts.amazonaws.com/doc/2011-06-15/"}
 
 
-class AwsRefusal(Exception):
+class RefusedError(Exception):
     """A request that ends here: status, AWS's error code and its message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -30,7 +30,7 @@ class Reply:
     body: bytes
 
 
-def render(refusal: AwsRefusal, service: str, method: str) -> Reply:
+def render(refusal: RefusedError, service: str, method: str) -> Reply:
     """Render a refusal for "s3", "iam" or "sts"; an answer to HEAD has no body."""
     request_id = str(uuid.uuid4())
     code, message = escape(refusal.code), escape(refusal.message)

@@ -1,8 +1,8 @@
 """AWS's policy evaluation logic, as pure functions.
 
-Explicit deny first; then identity policies, permissions boundary, session policy and resource policy (a bucket's, or a role's trust
-policy), within one account and across two:
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html. What cannot be evaluated is refused.
+Explicit deny first; then identity policies, permissions boundary, session policy and resource policy (a bucket's, or a
+role's trust policy), within one account and across two. What cannot be evaluated is refused.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _ELEMENTS = {"Sid", "Effect", "Principal", "Action", "NotAction", "Resource", "N
 class Access:
     """One action on one resource by one principal.
 
-    action: "service:Name". resource: an ARN, or "*" for an action without a resource. resource_account: the account that owns it.
+    action: "service:Name". resource: an ARN, or "*" for an action without a resource. resource_account: its owner.
     """
 
     principal: Principal
@@ -62,7 +62,7 @@ class _Grant(Enum):
 
 
 def evaluate(access: Access, policies: Policies) -> Decision:
-    """Decide an access. Never raises for a bad policy: what cannot be evaluated is refused, with the problem as the reason."""
+    """Decide an access. A policy that cannot be evaluated refuses it, with the problem as the reason."""
     try:
         return _evaluate(access, policies)
     except PolicyError as problem:
@@ -70,7 +70,7 @@ def evaluate(access: Access, policies: Policies) -> Decision:
 
 
 def validate(document: object, *, is_trust: bool) -> None:
-    """Raise PolicyError for a resource policy that AWS would not save, or that could not be evaluated once it applies."""
+    """Raise PolicyError for a resource policy that AWS would not save, or that could not be evaluated later."""
     if not isinstance(document, dict) or not document.get("Statement"):
         raise PolicyError("Syntax errors in policy.")
     anyone = Principal("anonymous")
@@ -108,7 +108,7 @@ def _evaluate(access: Access, policies: Policies) -> Decision:
 
     same_account = access.principal.account == access.resource_account
     if same_account and _Grant.DIRECT in grants:
-        # Neither a boundary nor a session policy limits, by an implicit deny, what names the user or the session itself.
+        # What names the user or the session itself is not limited by what a boundary or session policy leaves out.
         return Decision(True)
     if not grants and (policies.is_trust or not same_account):
         return Decision(False, f"because no resource-based policy allows the {access.action} action")
@@ -213,6 +213,7 @@ def _named(entry: object, principal: Principal) -> set[_Grant]:
 
 def _as_list(value: object) -> list[str]:
     listed = value if isinstance(value, list) else [value]
-    if not all(isinstance(item, str) for item in listed):
+    texts = [item for item in listed if isinstance(item, str)]
+    if len(texts) != len(listed):
         raise PolicyError("an element holds something other than text")
-    return listed
+    return texts

@@ -1,6 +1,6 @@
-"""What the sandbox changes in moto, so that it behaves as AWS does where moto does not. `install` puts it in, once a process.
+"""What the sandbox changes in moto, where moto does not behave as AWS does. `install` puts it in, once a process.
 
-Access control is not among it: the gateway decides before moto sees a request, and moto's own check stays switched off.
+Access control is not among it: the gateway decides before moto sees a request; moto's own check stays switched off.
 """
 
 import json
@@ -15,6 +15,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.iam import models as iam_models
 from moto.iam.access_control import PermissionResult
 from moto.iam.exceptions import DeleteConflictException, MalformedPolicyDocument
+from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 from moto.iam.responses import IamResponse
 from moto.iam.utils import generate_access_key_id_from_account_id
 from moto.s3.exceptions import S3ClientError
@@ -48,7 +49,11 @@ def install() -> None:
     _keep_policies_bound()
     _bind_sessions_to_the_role()
     _refuse_deletes_that_aws_refuses()
-    FakeBucket.get_permission = _bucket_permission
+    _replace(FakeBucket, "get_permission", _bucket_permission)
+
+
+def _replace(owner: Any, name: str, value: object) -> None:
+    setattr(owner, name, value)
 
 
 def _bucket_permission(_bucket: Any, action: str, resource: str) -> PermissionResult:
@@ -60,13 +65,13 @@ def _give_users_an_aws_id_and_a_boundary() -> None:
     create = iam_models.User.__init__
 
     @wraps(create)
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+    def create_as_aws(self: Any, *args: Any, **kwargs: Any) -> None:
         create(self, *args, **kwargs)
         self.id = generate_access_key_id_from_account_id(self.account_id, prefix="AIDA", total_length=21)
         self.permissions_boundary_arn = None
 
-    iam_models.User.__init__ = __init__
-    iam_models.User.permissions_boundary = iam_models.Role.permissions_boundary
+    _replace(iam_models.User, "__init__", create_as_aws)
+    _replace(iam_models.User, "permissions_boundary", iam_models.Role.permissions_boundary)
 
     create_user = IamResponse.create_user
 
@@ -90,9 +95,9 @@ def _give_users_an_aws_id_and_a_boundary() -> None:
         self.backend.get_user(self._get_param("UserName")).permissions_boundary_arn = None
         return EmptyResult()
 
-    IamResponse.create_user = create_user_with_boundary
-    IamResponse.put_user_permissions_boundary = put_user_permissions_boundary
-    IamResponse.delete_user_permissions_boundary = delete_user_permissions_boundary
+    _replace(IamResponse, "create_user", create_user_with_boundary)
+    _replace(IamResponse, "put_user_permissions_boundary", put_user_permissions_boundary)
+    _replace(IamResponse, "delete_user_permissions_boundary", delete_user_permissions_boundary)
 
 
 def _keep_policies_bound() -> None:
@@ -117,14 +122,14 @@ def _keep_policies_bound() -> None:
             bound = _bound(text.decode(), is_trust=False)
             _check_bucket_resources(bound, bucket)
         except (PolicyError, UnicodeDecodeError) as problem:
-            raise _MalformedPolicy(str(problem)) from None
+            raise _MalformedPolicyError(str(problem)) from None
         bucket.stored_policy = StoredPolicy(text.decode(), bound, datetime.now(UTC))
 
-    iam_models.Role.assume_role_policy_document = property(get_trust, set_trust)
-    FakeBucket.policy = property(get_bucket_policy, set_bucket_policy)
+    _replace(iam_models.Role, "assume_role_policy_document", property(get_trust, set_trust))
+    _replace(FakeBucket, "policy", property(get_bucket_policy, set_bucket_policy))
 
 
-class _MalformedPolicy(S3ClientError):  # type: ignore[misc]
+class _MalformedPolicyError(S3ClientError):
     code = "MalformedPolicy"
 
 
@@ -153,7 +158,7 @@ def _check_bucket_resources(document: Document, bucket: Any) -> None:
 
 
 def _bind_sessions_to_the_role() -> None:
-    class Session(sts_models.AssumedRole):  # type: ignore[misc]
+    class Session(sts_models.AssumedRole):
         """A session of the role that existed when it began, not of a later one of the same name."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -165,7 +170,7 @@ def _bind_sessions_to_the_role() -> None:
         def user_id(self) -> str:
             return f"{self.role_id}:{self.session_name}"
 
-    sts_models.AssumedRole = Session
+    _replace(sts_models, "AssumedRole", Session)
 
 
 def _refuse_deletes_that_aws_refuses() -> None:
@@ -190,7 +195,8 @@ def _refuse_deletes_that_aws_refuses() -> None:
             raise DeleteConflictException("Cannot delete a policy attached to entities.")
         if len(self.get_policy(policy_arn).versions) > 1:
             raise DeleteConflictException(
-                "This policy has more than one version. Before you delete a policy, you must delete the policy's versions."
+                "This policy has more than one version. "
+                "Before you delete a policy, you must delete the policy's versions."
             )
         delete_policy(self, policy_arn)
 
@@ -198,9 +204,9 @@ def _refuse_deletes_that_aws_refuses() -> None:
     def create_valid_role(
         self: Any, role_name: str, assume_role_policy_document: str, *args: Any, **kwargs: Any
     ) -> Any:
-        iam_models.IAMTrustPolicyDocumentValidator(assume_role_policy_document).validate()
+        IAMTrustPolicyDocumentValidator(assume_role_policy_document).validate()
         return create_role(self, role_name, assume_role_policy_document, *args, **kwargs)
 
-    iam_models.IAMBackend.delete_user = delete_unused_user
-    iam_models.IAMBackend.delete_policy = delete_unused_policy
-    iam_models.IAMBackend.create_role = create_valid_role
+    _replace(iam_models.IAMBackend, "delete_user", delete_unused_user)
+    _replace(iam_models.IAMBackend, "delete_policy", delete_unused_policy)
+    _replace(iam_models.IAMBackend, "create_role", create_valid_role)

@@ -1,8 +1,8 @@
 """Who makes a request, and how a policy names them.
 
-AWS binds a user or role to its unique id when a policy is saved, shows the ARN while that very user or role exists, and the id once it
-is gone: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html. `bind` and `show` do that, for
-trust policies and bucket policies alike.
+AWS binds a user or role to its unique id when a policy is saved, shows the ARN while that very user or role exists,
+and the id once it is gone. `bind` and `show` do that, for trust policies and bucket policies alike.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
 """
 
 import re
@@ -22,7 +22,7 @@ _SESSION = re.compile(r"arn:[a-z-]+:sts::\d{12}:assumed-role/[^/*?]+/[^/*?]+")
 _UNIQUE_ID = re.compile(r"(AIDA|AROA)[A-Z0-9]+")
 
 
-class InvalidPrincipal(PolicyError):
+class InvalidPrincipalError(PolicyError):
     """A policy that is being saved names a principal that does not exist, or that AWS does not accept."""
 
 
@@ -37,6 +37,11 @@ class Principal:
     unique_id: str = ""
     user_id: str = ""
 
+    @property
+    def name(self) -> str:
+        """The name of the user, or of the role behind the session."""
+        return self.identity_arn.rsplit("/", 1)[-1]
+
 
 ANONYMOUS = Principal("anonymous")
 
@@ -50,7 +55,7 @@ def bind(document: Document, partition: str, unique_id_of: Callable[[str], str |
     """Return the document as AWS stores it: users and roles by unique id, accounts by the ARN of their root.
 
     unique_id_of: the unique id for the ARN, or for the unique id, of a user or role that exists; else None.
-    Raises InvalidPrincipal.
+    Raises InvalidPrincipalError.
     """
 
     def bound(name: str) -> str:
@@ -60,7 +65,7 @@ def bind(document: Document, partition: str, unique_id_of: Callable[[str], str |
             return name
         unique_id = unique_id_of(name) if _IDENTITY.fullmatch(name) or _UNIQUE_ID.fullmatch(name) else None
         if unique_id is None:
-            raise InvalidPrincipal(f'Invalid principal in policy: "AWS":"{name}"')
+            raise InvalidPrincipalError(f'Invalid principal in policy: "AWS":"{name}"')
         return unique_id
 
     return _with_principals(document, bound)

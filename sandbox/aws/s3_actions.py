@@ -1,15 +1,15 @@
 """Which IAM actions an S3 request needs, on which resources.
 
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html and
-https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html. A request that is not mapped is refused.
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html. What is not mapped is refused.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from sandbox.aws.errors import AwsRefusal
+from sandbox.aws.errors import RefusedError
 from sandbox.aws.http_request import HttpRequest
 
 _VIRTUAL_HOST = re.compile(r"(?P<bucket>.+)\.(?:localhost|s3(?:[.-][a-z0-9.-]+)?\.amazonaws\.com(?:\.cn)?)")
@@ -96,9 +96,28 @@ _OBJECT: Mapping[str, _Actions] = {
     "DELETE": {None: "DeleteObject", "tagging": "DeleteObjectTagging", "uploadId": "AbortMultipartUpload"},
 }
 _SUBRESOURCES = {name for table in (*_BUCKET.values(), *_OBJECT.values()) for name in table if name} | {"delete"}
-_PARAMETERS = set(
-    ["bucket-region", "continuation-token", "delimiter", "encoding-type", "fetch-owner", "key-marker", "list-type", "marker", "max-buckets", "max-keys", "max-parts", "max-uploads", "part-number-marker", "partnumber", "prefix", "start-after", "upload-id-marker", "version-id-marker", "versionid", "x-id"]
-)
+_PARAMETERS = {
+    "bucket-region",
+    "continuation-token",
+    "delimiter",
+    "encoding-type",
+    "fetch-owner",
+    "key-marker",
+    "list-type",
+    "marker",
+    "max-buckets",
+    "max-keys",
+    "max-parts",
+    "max-uploads",
+    "part-number-marker",
+    "partnumber",
+    "prefix",
+    "start-after",
+    "upload-id-marker",
+    "version-id-marker",
+    "versionid",
+    "x-id",
+}
 # The actions that have a variant of their own for a named version of an object.
 _VERSIONED = re.compile(r"(Get|Put|Delete)Object(|Acl|Tagging|Attributes)")
 _HEADER_KEYS = (
@@ -137,13 +156,29 @@ class S3Call:
     per_key: bool = False
 
     @property
+    def creates(self) -> bool:
+        """Whether the call makes a bucket, so that none has to exist."""
+        return any(need.action == "s3:CreateBucket" for need in self.needs)
+
+    @property
+    def reads(self) -> bool:
+        """Whether the call reads one object."""
+        target = (self.bucket, self.key)
+        return any(need.action.startswith("s3:GetObject") and (need.bucket, need.key) == target for need in self.needs)
+
+    @property
+    def path(self) -> str:
+        """The path-style URL path of the call."""
+        return f"/{self.bucket}/{self.key}" if self.key else f"/{self.bucket}"
+
+    @property
     def raw_path(self) -> str:
-        """The path-style URL path of the call, percent-encoded."""
-        return "/" + quote(self.bucket) + ("/" + quote(self.key, safe="/~") if self.key else "") if self.bucket else "/"
+        """The same, percent-encoded."""
+        return quote(self.path, safe="/~")
 
 
 def map_request(request: HttpRequest) -> S3Call:
-    """Map an S3 request, path style or virtual-host style. Raises AwsRefusal (501) for one that is not served."""
+    """Map an S3 request, path style or virtual-host style. Raises RefusedError (501) for one that is not served."""
     bucket, key = _bucket_and_key(request)
     subresource = _subresource(request)
     if not bucket:
@@ -163,6 +198,12 @@ def map_request(request: HttpRequest) -> S3Call:
     if name == "PutObject" and request.method == "PUT":
         needs += _needs_of_headers(request, bucket, key)
     return S3Call(bucket, key, tuple(needs), _context(request))
+
+
+def query_without_signature(request: HttpRequest) -> str:
+    """Return the query string without what a presigned URL adds to it."""
+    pairs = parse_qsl(request.raw_query.replace("+", "%2B"), keep_blank_values=True)
+    return urlencode([(name, value) for name, value in pairs if not name.startswith("X-Amz-")], quote_via=quote)
 
 
 def _needs_of_headers(request: HttpRequest, bucket: str, key: str) -> list[Need]:
@@ -192,7 +233,7 @@ def _subresource(request: HttpRequest) -> str | None:
     unknown = {
         name
         for name in names - _SUBRESOURCES
-        if name.lower() not in _PARAMETERS and not name.lower().startswith(("x-amz-", "response-"))
+        if name.lower() not in _PARAMETERS and not name.startswith(("X-Amz-", "x-amz-checksum-", "response-"))
     }
     found = names & _SUBRESOURCES
     if unknown or len(found) > 1:
@@ -210,7 +251,7 @@ def _context(request: HttpRequest) -> dict[str, tuple[str, ...]]:
     return {name: (value,) for name, value in present.items()}
 
 
-def _not_served(request: HttpRequest) -> AwsRefusal:
-    return AwsRefusal(
+def _not_served(request: HttpRequest) -> RefusedError:
+    return RefusedError(
         501, "NotImplemented", f"The sandbox does not serve this request: {request.method} ?{request.raw_query}"
     )

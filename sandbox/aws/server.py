@@ -32,7 +32,7 @@ _EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Actio
 _running = Lock()
 
 
-class _QuietHandler(MotoRequestHandler):  # type: ignore[misc]
+class _QuietHandler(MotoRequestHandler):
     """Keeps connections alive, sends small answers at once, writes no access log."""
 
     protocol_version = "HTTP/1.1"
@@ -45,7 +45,8 @@ class _QuietHandler(MotoRequestHandler):  # type: ignore[misc]
 class AwsServer:
     """One AWS with two accounts and an administrator in each; the keys are new at every start.
 
-    port: 0 takes a free one. consistency_delay_s: how many seconds a new access key, trust policy or policy version is not yet in force.
+    port: 0 takes a free one. consistency_delay_s: how many seconds a new access key, trust policy or policy version is
+    not yet in force.
     """
 
     region = REGION
@@ -67,7 +68,7 @@ class AwsServer:
 
     @property
     def consistency_delay_s(self) -> float:
-        """Seconds that a new access key, trust policy or policy version is not yet in force; may be set while the server runs."""
+        """Seconds that a new access key, trust policy or policy version is not yet in force; may be set at any time."""
         return self._world.delay_s
 
     @consistency_delay_s.setter

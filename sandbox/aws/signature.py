@@ -1,7 +1,8 @@
 """Check of AWS Signature Version 4, in the Authorization header or in a presigned URL.
 
 Rules: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html and
-https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html. Version 2 is refused, as AWS's newer regions do.
+https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html.
+Version 2 is refused, as AWS's newer regions do.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, quote, unquote
 
-from sandbox.aws.errors import AwsRefusal
+from sandbox.aws.errors import RefusedError
 from sandbox.aws.http_request import HttpRequest
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
@@ -36,7 +37,7 @@ class Signature:
 
 
 def parse(request: HttpRequest) -> Signature | None:
-    """Return the request's signature, None if it is unsigned. Raises AwsRefusal for one that cannot be read."""
+    """Return the request's signature, None if it is unsigned. Raises RefusedError for one that cannot be read."""
     authorization = request.headers.get("authorization")
     if authorization is not None:
         found = _HEADER.fullmatch(authorization.strip())
@@ -57,7 +58,7 @@ def parse(request: HttpRequest) -> Signature | None:
             raise _unsupported()
         expires = query.get("X-Amz-Expires", "")
         if not expires.isdigit() or not 0 < int(expires) <= _MAX_EXPIRY_S:
-            raise AwsRefusal(
+            raise RefusedError(
                 400, "AuthorizationQueryParametersError", "X-Amz-Expires must be between 1 and 604800 seconds"
             )
         return _signature(
@@ -74,14 +75,14 @@ def parse(request: HttpRequest) -> Signature | None:
 
 
 def check(request: HttpRequest, signature: Signature, secret: str, now: datetime) -> None:
-    """Raise AwsRefusal unless the request was signed with `secret` and is fresh at `now`."""
+    """Raise RefusedError unless the request was signed with `secret` and is fresh at `now`."""
     _check_time(signature, now)
     payload = request.headers.get("x-amz-content-sha256") if signature.service == "s3" else None
     digest = hashlib.sha256(request.body).hexdigest()
     if signature.service == "s3" and signature.expires_s is not None:
         payload = payload or "UNSIGNED-PAYLOAD"
     if payload is not None and re.fullmatch(r"[0-9a-f]{64}", payload) and payload != digest:
-        raise AwsRefusal(
+        raise RefusedError(
             400,
             "XAmzContentSHA256Mismatch",
             "The provided 'x-amz-content-sha256' header does not match what was computed.",
@@ -104,10 +105,11 @@ def check(request: HttpRequest, signature: Signature, secret: str, now: datetime
     for part in signature.scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
     if not hmac.compare_digest(hmac.digest(key, to_sign.encode(), "sha256").hex(), signature.value):
-        raise AwsRefusal(
+        raise RefusedError(
             403,
             "SignatureDoesNotMatch",
-            "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your key and signing method.",
         )
 
 
@@ -117,7 +119,7 @@ def _signature(
     parts = credential.split("/")
     names = tuple(signed_headers.split(";"))
     if len(parts) != 5 or parts[4] != "aws4_request" or not value or "host" not in names:
-        raise AwsRefusal(400, "AuthorizationHeaderMalformed", "The authorization header is malformed.")
+        raise RefusedError(400, "AuthorizationHeaderMalformed", "The authorization header is malformed.")
     access_key_id, _, region, service, _ = parts
     scope = "/".join(parts[1:])
     return Signature(access_key_id, region, service, scope, names, value, timestamp, token, expires_s)
@@ -127,22 +129,22 @@ def _check_time(signature: Signature, now: datetime) -> None:
     try:
         signed_at = datetime.strptime(signature.timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError as problem:
-        raise AwsRefusal(
+        raise RefusedError(
             403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header"
         ) from problem
     if signature.expires_s is not None:
         if now > signed_at + timedelta(seconds=signature.expires_s):
-            raise AwsRefusal(403, "AccessDenied", "Request has expired")
+            raise RefusedError(403, "AccessDenied", "Request has expired")
     elif abs(now - signed_at) > _MAX_SKEW:
         if signature.service == "s3":
-            raise AwsRefusal(
+            raise RefusedError(
                 403,
                 "RequestTimeTooSkewed",
                 "The difference between the request time and the current time is too large.",
             )
-        raise AwsRefusal(403, "SignatureDoesNotMatch", f"Signature expired: {signature.timestamp}")
+        raise RefusedError(403, "SignatureDoesNotMatch", f"Signature expired: {signature.timestamp}")
     if not signature.scope.startswith(signature.timestamp[:8]):
-        raise AwsRefusal(
+        raise RefusedError(
             403, "SignatureDoesNotMatch", "Date in Credential scope does not match the date of the request."
         )
 
@@ -161,8 +163,8 @@ def _canonical_query(raw_query: str) -> str:
     return "&".join(f"{name}={value}" for name, value in encoded)
 
 
-def _unsupported() -> AwsRefusal:
-    return AwsRefusal(
+def _unsupported() -> RefusedError:
+    return RefusedError(
         400,
         "InvalidRequest",
         f"The authorization mechanism you have provided is not supported. Please use {_ALGORITHM}.",
