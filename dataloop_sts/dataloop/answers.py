@@ -94,7 +94,9 @@ def error_of(answer: Answer, call: Call, redactor: Redactor) -> DataloopError | 
         maybe_applied=call.effect is not Effect.NONE and answer.status >= 500 and not answer.did_nothing,
         what=_MISSING if answer.status == 404 and call.effect is Effect.ONCE else None,
     )
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited) and answer.retry_after is not None:
+        asks = RateLimited.next_step.replace("later", f"in {answer.retry_after:.0f} s")
+        error = error.recast(RateLimited, next_step=asks)
         error.retry_after = answer.retry_after
     return error
 

@@ -72,7 +72,9 @@ def test_user_organization_and_project_are_typed(client: DataloopClient, emulato
     assert client.project(emulator.project_id).org == emulator.org_id
 
 
-def test_an_integration_lives_from_create_to_delete(client: DataloopClient, emulator: DataloopServer, name: str) -> None:
+def test_an_integration_lives_from_create_to_delete(
+    client: DataloopClient, emulator: DataloopServer, name: str
+) -> None:
     org = emulator.org_id
     created = client.create_integration(org, name, CREDENTIALS)
     assert (created.name, created.type, created.org) == (name, "aws-sts", org)
@@ -116,15 +118,14 @@ def test_datasets_on_a_driver_are_found_and_others_are_not(
     client: DataloopClient, emulator: DataloopServer, new_driver: NewDriver
 ) -> None:
     driver = client.create_driver(new_driver)
-    for dataset, driver_id in (("on-it", driver.id), ("elsewhere", None)):
-        body = {"name": f"{new_driver.name}-{dataset}", "projects": [emulator.project_id]}
-        answer = requests.post(
+    other = client.create_driver(new_driver.model_copy(update={"name": f"{new_driver.name}-2"}))
+    for dataset, on in (("on-it", driver), ("elsewhere", other)):
+        requests.post(
             f"{emulator.api_url}/datasets",
-            json=body | ({"driver": driver_id} if driver_id else {}),
+            json={"name": f"{new_driver.name}-{dataset}", "projects": [emulator.project_id], "driver": on.id},
             headers={"Authorization": f"Bearer {emulator.token}"},
             timeout=5,
-        )
-        answer.raise_for_status()
+        ).raise_for_status()
     found = client.datasets_of_driver(emulator.project_id, driver.id)
     assert [dataset.name for dataset in found] == [f"{new_driver.name}-on-it"]
 
