@@ -1,7 +1,7 @@
 """What a user of the vendor's client dtlpy does with a connection; run as a process of its own by the test.
 
-Reads from the environment: API_URL, GATE_URL, TOKEN, USERNAME_, PASSWORD_, ORG_ID, PROJECT_ID, BUCKET, KEY, SECRET,
-ROLE_ARN, and DATALOOP_PATH for the client's own files. Writes a JSON object of what it saw.
+Reads from the environment: API_URL, GATE_URL, TOKEN, MACHINE_USERNAME, MACHINE_PASSWORD, ORG_ID, PROJECT_ID, BUCKET,
+KEY, SECRET, ROLE_ARN, and DATALOOP_PATH for the client's own files. Writes a JSON object of what it saw.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ except dl.exceptions.NotFound as error:
 seen["integration_deleted"] = project.integrations.delete(integrations_id=integration.id, sure=True, really=True)
 seen["integrations_left"] = list(project.integrations.list())
 
-seen["machine_login"] = dl.login_m2m(email=env["USERNAME_"], password=env["PASSWORD_"])
+seen["machine_login"] = dl.login_m2m(email=env["MACHINE_USERNAME"], password=env["MACHINE_PASSWORD"])
 seen["machine_user"] = dl.info()["user_email"]
 seen["machine_refresh"] = dl.client_api.renew_token()
 seen["project_of_machine"] = dl.projects.get(project_id=env["PROJECT_ID"]).id
