@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from dataloop_sts.redaction import one_line, redact
 
 CONSOLE_URL = "https://console.dataloop.ai"
+
+
+_Kind = TypeVar("_Kind", bound="DataloopError")
 
 
 class DataloopStsError(Exception):
@@ -131,9 +134,7 @@ class DataloopError(DataloopStsError):
         trailer = ", ".join(detail for detail in details if detail)
         super().__init__(f"{happened}{said}." + (f" {advice}" if advice else "") + (f" ({trailer})" if trailer else ""))
 
-    def recast(
-        self, kind: type[DataloopError], *, what: str | None = None, next_step: str | None = None
-    ) -> DataloopError:
+    def recast(self, kind: type[_Kind], *, what: str | None = None, next_step: str | None = None) -> _Kind:
         """The same answer as an error of another class or in other words."""
         return kind(
             self.message,

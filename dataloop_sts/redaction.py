@@ -23,7 +23,7 @@ MESSAGE_LIMIT = 500  # characters that are shown of a text from outside
 
 _KEY40 = r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
 _TELLING_NAMES = (
-    r"(?:[A-Za-z0-9_-]*(?:password|passwd|passphrase|client_?secret|refresh_?token|id_?token|access_?token"
+    r"(?:[A-Za-z0-9_-]{0,40}(?:password|passwd|passphrase|client_?secret|refresh_?token|id_?token|access_?token"
     r"|session_?token|secret_?access_?key|dataloop_?token)|secret|token)"
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -34,7 +34,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # user:password@host in a URL, RFC 3986 section 3.2.1.
     (re.compile(r"(://[^\s/:@?#]*:)[^\s/@?#]+(?=@)"), rf"\1{MARK}"),
     # An AWS secret access key has 40 characters; bare ones are not told from a hash, so a telling neighbour is needed.
-    (re.compile(rf"(?i)(\bsecret[A-Za-z_ ]*[\"'\\]*\s*(?:[:=]|\bis\b|\s)\s*[\"'\\]*){_KEY40}"), rf"\1{MARK}"),
+    (re.compile(rf"(?i)(secret[A-Za-z_ ]{{0,30}}[\"'\\]*\s*(?:[:=]|\bis\b|\s)\s*[\"'\\]*){_KEY40}"), rf"\1{MARK}"),
     (re.compile(rf"(\b(?:AKIA|ASIA)[A-Z0-9]{{16}}[\"'\\]*[\s:,;/|]+[\"'\\]*){_KEY40}"), rf"\1{MARK}"),
     # "password": "..." in JSON (escaped JSON too), password=... in a query or an environment.
     (re.compile(rf"(?i)(\\*[\"']{_TELLING_NAMES}\\*[\"']\s*[:=]\s*\\*[\"'])(?:\\.|[^\"'\\])+"), rf"\1{MARK}"),

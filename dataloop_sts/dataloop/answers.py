@@ -24,6 +24,7 @@ from dataloop_sts.errors import (
 from dataloop_sts.redaction import Redactor
 
 _REQUEST_ID_HEADERS = ("x-request-id", "x-correlation-id", "x-amzn-requestid")
+_LONGEST_MESSAGE = 10_000  # characters that are looked at; far fewer are shown
 _MESSAGE_KEYS = ("message", "error", "detail", "description", "errors")
 # Which status the platform gives for a name that is taken is not documented: 409 or 400 with words like these.
 _TAKEN = re.compile(
@@ -77,10 +78,10 @@ def error_of(answer: Answer, call: Call, redactor: Redactor) -> DataloopError | 
     if 200 <= answer.status < 300:
         return None
     if answer.status < 400:
-        target = urlsplit(answer.headers.get("Location", "")).netloc or "elsewhere"
+        target = _host(answer.headers.get("Location", ""))
         return _unexpected(answer, call, f"a redirect to {target}, which is not followed with the token")
     document = _parsed(answer)
-    message = redactor.text(_message(document))
+    message = redactor.text(_message(document)[:_LONGEST_MESSAGE])
     if document is _NOT_JSON and answer.body.strip() and answer.status in (403, 404, 407):
         # A proxy's page must not pass for "gone" or "forbidden".
         return _unexpected(answer, call, _looks(answer))
@@ -96,8 +97,9 @@ def error_of(answer: Answer, call: Call, redactor: Redactor) -> DataloopError | 
     )
     if isinstance(error, RateLimited) and answer.retry_after is not None:
         asks = RateLimited.next_step.replace("later", f"in {answer.retry_after:.0f} s")
-        error = error.recast(RateLimited, next_step=asks)
-        error.retry_after = answer.retry_after
+        limited = error.recast(RateLimited, next_step=asks)
+        limited.retry_after = answer.retry_after
+        return limited
     return error
 
 
@@ -139,6 +141,13 @@ def _request_id(answer: Answer, document: Any) -> str | None:
     if named is None and isinstance(document, dict):
         named = next((document[key] for key in ("requestId", "traceId") if isinstance(document.get(key), str)), None)
     return named
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2] or "elsewhere"
+    except ValueError:
+        return "elsewhere"
 
 
 def _looks(answer: Answer) -> str:

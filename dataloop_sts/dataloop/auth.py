@@ -25,6 +25,7 @@ from dataloop_sts.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # what can stand in a header
 RENEWAL_MARGIN = 60.0  # seconds before its end that a token is renewed; at most a quarter of its life
 
 
@@ -105,10 +106,9 @@ class StaticToken:
     """The token as given."""
 
     def __init__(self, credentials: TokenCredentials) -> None:
-        token = re.sub(r"(?i)^bearer\s+", "", credentials.token.get_secret_value().strip())
-        if not re.fullmatch(r"[\x21-\x7e]+", token):
+        self._token = SecretStr(re.sub(r"(?i)^bearer\s+", "", credentials.token.get_secret_value().strip()))
+        if not _TOKEN.fullmatch(self._token.get_secret_value()):
             raise NotAuthenticated(what="The Dataloop token is empty, or holds characters that no token has")
-        self._token = SecretStr(token)
 
     def current(self, deadline: float) -> SecretStr:
         """The token, whatever its age: this machine's clock may be wrong, so the API decides."""
@@ -185,52 +185,60 @@ class MachineLogin:
             self._lock.release()
 
     def _renew(self, deadline: float) -> _Grant:
-        refresh_token = self._grant and self._grant.refresh_token
+        refresh_token = self._grant.refresh_token if self._grant else None
         if refresh_token:
-            body = {"type": "refresh_token", "refresh_token": refresh_token.get_secret_value()}
+            call = _login_call(
+                {"type": "refresh_token", "refresh_token": refresh_token.get_secret_value()}, refresh_token
+            )
             try:
-                return self._granted(body, refresh_token, deadline)
+                return self._granted(call, deadline, refresh_token)
             except (NotAuthenticated, Forbidden, BadRequest, UnexpectedAnswer) as error:
                 log.debug("the login could not be renewed (status %s), logging in anew", error.status)
         return self._log_in(deadline)
 
     def _log_in(self, deadline: float) -> _Grant:
-        password = self._credentials.password
-        body = {
-            "username": self._credentials.username,
-            "password": password.get_secret_value(),
-            "type": "user_credentials",
-        }
+        username, password = self._credentials.username, self._credentials.password
+        call = _login_call(
+            {"type": "user_credentials", "username": username, "password": password.get_secret_value()}, password
+        )
         refused: DataloopError
         try:
-            return self._granted(body, password, deadline)
+            return self._granted(call, deadline, None)
         except (NotAuthenticated, Forbidden, BadRequest) as error:
             refused = error
         raise refused.recast(
             NotAuthenticated,
-            what=f"Dataloop refused the login of {self._credentials.username}",
+            what=f"Dataloop refused the login of {username}",
             next_step="Check DATALOOP_USERNAME and DATALOOP_PASSWORD.",
         )
 
-    def _granted(self, body: Mapping[str, object], secret: SecretStr, deadline: float) -> _Grant:
-        call = Call("POST", "/token?default", "the login", body=body, secrets=(secret,))
+    def _granted(self, call: Call, deadline: float, refresh_token: SecretStr | None) -> _Grant:
         answer = self._transport.exchange(call, self._gate_url, NoAuth(), deadline)
-        if error := error_of(answer, call, Redactor((*self.secrets(), secret))):
+        if error := error_of(answer, call, Redactor((*self.secrets(), *call.secrets))):
             raise error
-        document = json_of(answer, call)
-        token = document.get("id_token") if isinstance(document, dict) else None
-        if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
+        grant = _grant_of(json_of(answer, call), refresh_token)
+        if grant is None:
             raise UnexpectedAnswer(
                 "no id_token", status=answer.status, method=call.method, path=call.path, resource=call.resource
             )
-        refresh_token = document.get("refresh_token")
-        if not isinstance(refresh_token, str) or not refresh_token:
-            refresh_token = body.get("refresh_token")  # the platform keeps it for the next time
-        return _Grant(
-            SecretStr(token),
-            SecretStr(refresh_token) if isinstance(refresh_token, str) else None,
-            time.monotonic() + _usable_for(SecretStr(token)),
-        )
+        return grant
+
+
+def _login_call(body: Mapping[str, object], secret: SecretStr) -> Call:
+    return Call("POST", "/token?default", "the login", body=body, secrets=(secret,))
+
+
+def _grant_of(document: Any, refresh_token: SecretStr | None) -> _Grant | None:
+    """What the platform grants; it need not send the refresh token again, which stays good."""
+    fields = document if isinstance(document, dict) else {}
+    token, refresh = fields.get("id_token"), fields.get("refresh_token")
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        return None
+    return _Grant(
+        SecretStr(token),
+        SecretStr(refresh) if isinstance(refresh, str) and refresh else refresh_token,
+        time.monotonic() + _usable_for(SecretStr(token)),
+    )
 
 
 def expires_at(token: SecretStr) -> datetime | None:

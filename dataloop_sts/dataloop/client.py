@@ -249,13 +249,24 @@ class DataloopClient:
         return self._typed(Driver, Call("POST", "/drivers", f'driver "{driver.name}"', Effect.ONCE, body=driver.body()))
 
     def update_driver(
-        self, driver_id: str, *, name: str | None = None, path: str | None = None, allow_delete: bool | None = None
+        self,
+        driver_id: str,
+        *,
+        name: str | None = None,
+        path: str | None = None,
+        allow_delete: bool | None = None,
+        integration_id: str | None = None,
     ) -> Driver:
         """Change a driver; None leaves as it is, the path "" stands for the whole bucket.
 
         What the answer shows need not be what took hold: read the driver afterwards.
         """
-        payload = {"path": path, "allowExternalDelete": allow_delete}
+        payload: dict[str, object | None] = {
+            "path": path,
+            "allowExternalDelete": allow_delete,
+            "integrationId": integration_id,
+            "integrationType": INTEGRATION_TYPE if integration_id else None,
+        }
         body: dict[str, object] = {"payload": {key: value for key, value in payload.items() if value is not None}}
         if name is not None:
             body["name"] = name

@@ -1,0 +1,114 @@
+"""Clients of AWS for the steps that look at or touch AWS outside Pulumi's resources: time limits, retries, clear errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from pydantic import SecretStr
+
+from dataloop_sts.errors import AwsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sts import STSClient
+
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=15,
+    retries={"mode": "standard", "max_attempts": 3},
+    s3={"addressing_style": "auto"},
+)
+# The codes of AWS for credentials that are wrong, unknown, expired or switched off:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html, https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+BAD_CREDENTIALS = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidToken",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+REFUSED = frozenset({"AccessDenied", "AccessDeniedException", "403", "Forbidden"})
+MISSING = frozenset({"NoSuchBucket", "NoSuchEntity", "NoSuchKey", "404", "NotFound"})
+
+
+class Aws:
+    """One set of AWS credentials in one region.
+
+    Args:
+        region: region of the S3 calls; IAM and STS take the partition from it.
+        access_key_id, secret_access_key, session_token: the credentials; all None for those of the environment (the
+            usual chain of environment variables, profile and role). ``AWS_ENDPOINT_URL`` is honoured.
+    """
+
+    def __init__(
+        self,
+        region: str,
+        *,
+        access_key_id: str | None = None,
+        secret_access_key: SecretStr | None = None,
+        session_token: SecretStr | None = None,
+    ) -> None:
+        self.region = region
+        self._session = boto3.Session(
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key.get_secret_value() if secret_access_key else None,
+            aws_session_token=session_token.get_secret_value() if session_token else None,
+            region_name=region,
+        )
+
+    def s3(self) -> S3Client:
+        """A client of S3."""
+        return self._session.client("s3", config=_CONFIG)
+
+    def iam(self) -> IAMClient:
+        """A client of IAM."""
+        return self._session.client("iam", config=_CONFIG)
+
+    def sts(self) -> STSClient:
+        """A client of STS, at the region's own endpoint."""
+        return self._session.client("sts", config=_CONFIG)
+
+
+def error_code(error: Exception) -> str:
+    """AWS's code of a failed call, or the kind of the failure where there was no answer."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", "Unknown"))
+    return type(error).__name__
+
+
+@contextmanager
+def aws_errors(what: str) -> Iterator[None]:
+    """Turns botocore's errors into :class:`AwsError` of one line.
+
+    Args:
+        what: what was being done, for the message: ``"list the objects of bucket x"``.
+    """
+    try:
+        yield
+    except (NoCredentialsError, PartialCredentialsError):
+        message = (
+            f"Cannot {what}: no AWS credentials found. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
+            'in the sandbox run: eval "$(python -m sandbox env)".'
+        )
+        raise AwsError(message, code="NoCredentials") from None
+    except ClientError as error:
+        code = error_code(error)
+        advice = " Check the AWS credentials of this shell." if code in BAD_CREDENTIALS else ""
+        detail = error.response.get("Error", {}).get("Message", "")
+        raise AwsError(
+            f"Cannot {what}: {code}: {detail}{'' if detail.endswith('.') else '.'}{advice}", code=code
+        ) from None
+    except BotoCoreError as error:
+        raise AwsError(f"Cannot {what}: {error}", code=type(error).__name__) from None

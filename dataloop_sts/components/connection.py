@@ -1,0 +1,218 @@
+"""The whole connection: preflight, storage, identity, verification, integration, drivers, guard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+from pulumi_command import local
+
+from dataloop_sts import policies, steps
+from dataloop_sts.components.identity import Identity, IdentityArgs
+from dataloop_sts.components.storage import ManagedBucket, ManagedBucketArgs
+from dataloop_sts.providers import Integration, Preflight, StorageDriver
+from dataloop_sts.spec import ACCESS_KEY_TAG_PREFIX, ConnectionSpec
+
+
+@dataclass(frozen=True)
+class ConnectionArgs:
+    """Arguments of :class:`Connection`.
+
+    Attributes:
+        spec: the connection.
+        environment: the environment's name.
+        sandbox_endpoint: the AWS endpoint of the sandbox on a sandbox stack, else None.
+    """
+
+    spec: ConnectionSpec
+    environment: str
+    sandbox_endpoint: str | None = None
+
+
+class Connection(pulumi.ComponentResource):
+    """One customer's AWS storage connected to Dataloop over STS.
+
+    Creates, in this order:
+        - the preflight, which looks before anything is made,
+        - the AWS provider, limited to the spec's account,
+        - each managed bucket (:class:`ManagedBucket`),
+        - user, key, policy and role (:class:`Identity`),
+        - the verification: a real AssumeRole, what must work, and what must be refused,
+        - the Dataloop integration,
+        - each storage driver, TESTed by Dataloop,
+        - the guard, which is deleted first and so can refuse a destroy.
+    """
+
+    outputs: dict[str, pulumi.Output[Any]]
+
+    def __init__(self, name: str, args: ConnectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("dataloop-sts:connection:Connection", name, None, opts)
+        spec = args.spec
+        child = pulumi.ResourceOptions(parent=self)
+
+        preflight = Preflight(
+            "preflight",
+            spec=spec,
+            environment=args.environment,
+            sandbox=args.sandbox_endpoint is not None,
+            opts=child,
+        )
+        provider = self._aws_provider(args, preflight)
+        with_provider = pulumi.ResourceOptions(parent=self, providers=[provider], depends_on=[preflight])
+
+        buckets = {
+            bucket: ManagedBucket(
+                bucket,
+                ManagedBucketArgs(
+                    customer=spec.customer,
+                    bucket=bucket,
+                    partition=spec.aws.partition,
+                    region=spec.aws.region,
+                    on_destroy=spec.on_destroy,
+                ),
+                with_provider,
+            )
+            for bucket in spec.bucket_names
+        }
+        permission = policies.permission_document(spec)
+        identity = Identity(
+            "identity",
+            IdentityArgs(
+                names=spec.names(args.environment),
+                region=spec.aws.region,
+                permission=permission,
+                generation=spec.access_key.generation,
+                key_description=spec.access_key.description,
+            ),
+            with_provider,
+        )
+        verification = self._verification(spec, identity, buckets, permission)
+        integration = Integration(
+            "integration",
+            organization_id=spec.organization_id,
+            integration_name=spec.names(args.environment).integration,
+            access_key_id=identity.access_key_id,
+            secret_access_key=identity.secret_access_key,
+            role_arn=identity.role_arn,
+            generation=spec.access_key.generation,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[verification]),
+        )
+        drivers = {
+            driver.name: StorageDriver(
+                driver.name,
+                customer=spec.customer,
+                driver_name=driver.name,
+                project_id=driver.project_id,
+                integration_id=integration.id,
+                bucket=buckets[driver.bucket.name].name,
+                region=spec.aws.region,
+                path=driver.prefix or "",
+                allow_delete=driver.allow_delete,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[verification]),
+            )
+            for driver in spec.drivers
+        }
+        self._guard(spec, integration, drivers, [*buckets.values(), identity])
+
+        report = pulumi.Output.json_loads(pulumi.Output.unsecret(verification.stdout))
+        self.outputs = {
+            "bucket_names": pulumi.Output.all(*(bucket.name for bucket in buckets.values())),
+            "bucket_arns": pulumi.Output.all(*(bucket.arn for bucket in buckets.values())),
+            "user_arn": identity.user_arn,
+            "role_arn": identity.role_arn,
+            "access_key_id": integration.access_key_id,
+            "access_key_generation": integration.generation.apply(int),
+            "integration_id": integration.id,
+            "driver_ids": pulumi.Output.all(**{name: driver.id for name, driver in drivers.items()}),
+            "verification": report,
+        }
+        self.register_outputs(self.outputs)
+
+    def _aws_provider(self, args: ConnectionArgs, preflight: Preflight) -> aws.Provider:
+        spec, endpoint = args.spec, args.sandbox_endpoint
+        tags = {
+            "managed-by": "dataloop-sts",
+            "dataloop-sts:customer": spec.customer,
+            "dataloop-sts:environment": args.environment,
+            **spec.aws.tags,
+        }
+        sandbox: dict[str, Any] = (
+            {
+                "endpoints": [aws.ProviderEndpointArgs(iam=endpoint, s3=endpoint, sts=endpoint)],
+                "s3_use_path_style": True,
+                "skip_metadata_api_check": True,
+            }
+            if endpoint
+            else {}
+        )
+        return aws.Provider(
+            "aws",
+            region=spec.aws.region,
+            allowed_account_ids=[spec.aws.account_id] if spec.aws.account_id else None,
+            default_tags=aws.ProviderDefaultTagsArgs(tags=tags),
+            ignore_tags=aws.ProviderIgnoreTagsArgs(key_prefixes=[ACCESS_KEY_TAG_PREFIX]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight]),
+            **sandbox,
+        )
+
+    def _verification(
+        self,
+        spec: ConnectionSpec,
+        identity: Identity,
+        buckets: dict[str, ManagedBucket],
+        permission: policies.Document,
+    ) -> local.Command:
+        targets = [
+            {
+                "driver": driver.name,
+                "bucket": buckets[driver.bucket.name].name,
+                "prefix": driver.prefix or "",
+                "allow_delete": driver.allow_delete,
+                "alone": all(other.prefix for other in spec.drivers if other.bucket == driver.bucket),
+            }
+            for driver in spec.drivers
+        ]
+        request = {
+            "region": spec.aws.region,
+            "access_key_id": identity.access_key_id,
+            "secret_access_key": identity.secret_access_key,
+            "role_arn": identity.role_arn,
+            "targets": targets,
+            "documents": pulumi.Output.concat(
+                policies.digest(permission), " ", identity.trust.apply(policies.text_digest)
+            ),
+        }
+        return local.Command(
+            "verification",
+            create=steps.command("verify"),
+            stdin=pulumi.Output.json_dumps(request),
+            logging=local.Logging.NONE,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _guard(
+        self,
+        spec: ConnectionSpec,
+        integration: Integration,
+        drivers: dict[str, StorageDriver],
+        others: list[pulumi.Resource],
+    ) -> None:
+        request = {
+            "customer": spec.customer,
+            "on_destroy": spec.on_destroy,
+            "region": spec.aws.region,
+            "buckets": list(spec.bucket_names),
+            "organization_id": spec.organization_id,
+            "integration_id": integration.id,
+            "drivers": {name: driver.id for name, driver in drivers.items()},
+            "projects": {driver.name: driver.project_id for driver in spec.drivers},
+        }
+        local.Command(
+            "guard",
+            delete=steps.command("guard"),
+            stdin=pulumi.Output.json_dumps(request),
+            logging=local.Logging.NONE,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[integration, *drivers.values(), *others]),
+        )

@@ -1,0 +1,88 @@
+"""The IAM side of a connection: a user that may do nothing but assume one role."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+from pulumi_command import local
+
+from dataloop_sts import policies, steps
+from dataloop_sts.naming import Names
+
+
+@dataclass(frozen=True)
+class IdentityArgs:
+    """Arguments of :class:`Identity`.
+
+    Attributes:
+        names: of the user, the role and the policy.
+        region: names the partition's endpoints.
+        permission: the role's permission document.
+        generation: of the access key; one more makes a new key before the old one goes.
+        key_description: what the AWS console shows beside the key.
+    """
+
+    names: Names
+    region: str
+    permission: policies.Document
+    generation: int
+    key_description: str
+
+
+class Identity(pulumi.ComponentResource):
+    """An IAM user, its access key, and the role that only this user may assume.
+
+    Creates:
+        - the user, without any permission,
+        - its access key, and the key's description,
+        - the policy with the permission document,
+        - the role, whose trust policy names the user and nobody else,
+        - the attachment of the policy to the role.
+    """
+
+    user_arn: pulumi.Output[str]
+    user_name: pulumi.Output[str]
+    role_arn: pulumi.Output[str]
+    access_key_id: pulumi.Output[str]
+    secret_access_key: pulumi.Output[str]
+    trust: pulumi.Output[str]
+
+    def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("dataloop-sts:identity:Identity", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+
+        user = aws.iam.User("user", name=args.names.user, opts=child)
+        key = aws.iam.AccessKey(f"access-key-{args.generation}", user=user.name, opts=child)
+        local.Command(
+            f"access-key-{args.generation}-description",
+            create=steps.command("key_description", "write"),
+            delete=steps.command("key_description", "remove"),
+            stdin=pulumi.Output.json_dumps(
+                {
+                    "region": args.region,
+                    "user": user.name,
+                    "access_key_id": key.id,
+                    "description": args.key_description,
+                }
+            ),
+            logging=local.Logging.NONE,
+            opts=child,
+        )
+        policy = aws.iam.Policy(
+            "policy", name=args.names.policy, policy=policies.canonical(args.permission), opts=child
+        )
+        self.trust = pulumi.Output.all(user.arn, user.unique_id).apply(
+            lambda user: policies.canonical(policies.trust_document(user[0], user[1]))
+        )
+        role = aws.iam.Role("role", name=args.names.role, assume_role_policy=self.trust, opts=child)
+        attachment = aws.iam.RolePolicyAttachment("role-policy", role=role.name, policy_arn=policy.arn, opts=child)
+
+        self.user_arn = user.arn
+        self.user_name = user.name
+        self.access_key_id = key.id
+        self.secret_access_key = key.secret
+        # known once the role can do its work
+        self.role_arn = pulumi.Output.all(role.arn, attachment.id).apply(lambda v: v[0])
+        self.register_outputs({"user_arn": self.user_arn, "role_arn": self.role_arn})

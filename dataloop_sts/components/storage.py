@@ -1,0 +1,105 @@
+"""A managed bucket with everything that keeps it private."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+from pulumi_command import local
+
+from dataloop_sts import policies, steps
+from dataloop_sts.empty_bucket import EmptyBucketRequest
+from dataloop_sts.spec import OnDestroy
+
+
+@dataclass(frozen=True)
+class ManagedBucketArgs:
+    """Arguments of :class:`ManagedBucket`.
+
+    Attributes:
+        customer: whose data it holds.
+        bucket: the bucket's name.
+        partition, region: where it is.
+        on_destroy: what becomes of it at its end.
+    """
+
+    customer: str
+    bucket: str
+    partition: str
+    region: str
+    on_destroy: OnDestroy
+
+
+class ManagedBucket(pulumi.ComponentResource):
+    """An S3 bucket that only its owner's policies open.
+
+    Creates:
+        - the bucket,
+        - its public access block, all four settings on,
+        - its ownership controls (bucket owner enforced, so no ACLs),
+        - its default encryption (SSE-S3),
+        - its policy, which refuses every call without TLS,
+        - the step that empties it before its deletion, where the spec says ``delete`` and nothing of the customer is lost.
+
+    With ``on_destroy: retain`` the bucket and all of these stay when they leave the stack.
+    """
+
+    name: pulumi.Output[str]
+    arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ManagedBucketArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        retain = pulumi.ResourceOptions(retain_on_delete=args.on_destroy == "retain")
+        super().__init__("dataloop-sts:storage:ManagedBucket", name, None, pulumi.ResourceOptions.merge(retain, opts))
+        child = pulumi.ResourceOptions(parent=self)
+
+        bucket = aws.s3.Bucket(name, bucket=args.bucket, force_destroy=False, opts=child)
+        block = aws.s3.BucketPublicAccessBlock(
+            f"{name}-public-access",
+            bucket=bucket.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=child,
+        )
+        ownership = aws.s3.BucketOwnershipControls(
+            f"{name}-ownership",
+            bucket=bucket.bucket,
+            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            opts=child,
+        )
+        encryption = aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{name}-encryption",
+            bucket=bucket.bucket,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                        sse_algorithm="AES256"
+                    )
+                )
+            ],
+            opts=child,
+        )
+        # S3 refuses to change two of these settings at once (OperationAborted), so the policy comes after the block
+        policy = aws.s3.BucketPolicy(
+            f"{name}-tls-only",
+            bucket=bucket.bucket,
+            policy=policies.canonical(policies.bucket_document(args.partition, args.bucket)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[block, ownership]),
+        )
+        request = EmptyBucketRequest(
+            customer=args.customer, on_destroy=args.on_destroy, region=args.region, bucket=args.bucket
+        )
+        local.Command(
+            f"{name}-emptied",
+            delete=steps.command("empty_bucket"),
+            stdin=request.model_dump_json(),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[bucket]),
+        )
+        # known once every setting is in place, so that nothing uses a bucket that is still open
+        self.name = pulumi.Output.all(bucket.bucket, block.id, ownership.id, encryption.id, policy.id).apply(
+            lambda v: v[0]
+        )
+        self.arn = bucket.arn
+        self.register_outputs({"name": self.name, "arn": self.arn})

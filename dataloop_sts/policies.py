@@ -1,0 +1,145 @@
+"""The policy documents of a connection, as pure functions: permission, trust and bucket policy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from dataloop_sts import regions
+from dataloop_sts.errors import Problem, SpecError
+from dataloop_sts.spec import ConnectionSpec
+
+Document = dict[str, Any]
+"""An IAM policy document as JSON values: {"Version": ..., "Statement": [...]}."""
+
+VERSION = "2012-10-17"
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: white space does not count
+MANAGED_POLICY_MAX = 6144
+
+
+def permission_document(spec: ConnectionSpec) -> Document:
+    """What the role may do: list, read and write each driver's bucket or folder, and delete where the driver allows it.
+
+    A driver of a whole bucket gets the statement that Dataloop documents for AWS STS (Sid ``AllowListBucket``). A driver of
+    a folder gets a listing limited by ``s3:prefix`` and object actions below the folder:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
+
+    Args:
+        spec: the connection's spec.
+
+    Raises:
+        SpecError: the document is longer than a managed policy may be.
+    """
+    grants = sorted({(d.bucket.name, d.prefix or "", d.allow_delete) for d in spec.drivers})
+    statements: list[Document] = []
+    counts: dict[str, int] = {}
+    for bucket, prefix, allow_delete in grants:
+        arn = regions.bucket_arn(spec.aws.partition, bucket)
+        for statement in _folder(arn, prefix, allow_delete) if prefix else _whole_bucket(arn, allow_delete):
+            sid = statement["Sid"]
+            counts[sid] = counts.get(sid, 0) + 1
+            statements.append(statement | {"Sid": sid if counts[sid] == 1 else f"{sid}{counts[sid]}"})
+    document = {"Version": VERSION, "Statement": statements}
+    length = len(canonical(document))
+    if length > MANAGED_POLICY_MAX:
+        raise SpecError(
+            [
+                Problem(
+                    "drivers",
+                    f"the role's policy would have {length} characters, IAM allows {MANAGED_POLICY_MAX}: "
+                    "use fewer or shorter prefixes, or spread the drivers over two customers",
+                )
+            ]
+        )
+    return document
+
+
+def trust_document(user_arn: str, user_unique_id: str | None = None) -> Document:
+    """Who may assume the role: exactly one IAM user.
+
+    AWS binds a user's ARN to the user's unique id when the document is saved, so a user made anew under the same name is
+    locked out (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html, "IAM user
+    principals"). The unique id in the Sid makes such a change visible as a change of the document, which saves it again.
+
+    Args:
+        user_arn: the user's ARN.
+        user_unique_id: the user's unique id (``AIDA...``), where it is known.
+    """
+    return {
+        "Version": VERSION,
+        "Statement": [
+            {
+                "Sid": f"AllowUser{user_unique_id}" if user_unique_id else "AllowUser",
+                "Effect": "Allow",
+                "Principal": {"AWS": user_arn},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+
+
+def bucket_document(partition: str, bucket: str) -> Document:
+    """A managed bucket's policy: no call without TLS.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html
+    """
+    arn = regions.bucket_arn(partition, bucket)
+    return {
+        "Version": VERSION,
+        "Statement": [
+            {
+                "Sid": "DenyInsecureTransport",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, f"{arn}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            }
+        ],
+    }
+
+
+def canonical(document: Document) -> str:
+    """The document as text that is the same for the same meaning: no white space, keys in the order they were written."""
+    return json.dumps(document, separators=(",", ":"))
+
+
+def digest(document: Document) -> str:
+    """A short hash of a document, which changes when the document does."""
+    return text_digest(canonical(document))
+
+
+def text_digest(text: str) -> str:
+    """The first 16 hexadecimal digits of a text's SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _object_actions(allow_delete: bool) -> list[str]:
+    return ["s3:PutObject", *(["s3:DeleteObject"] if allow_delete else []), "s3:GetObject"]
+
+
+def _whole_bucket(arn: str, allow_delete: bool) -> Iterator[Document]:
+    yield {
+        "Sid": "AllowListBucket",
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket", *_object_actions(allow_delete)],
+        "Resource": [arn, f"{arn}/*"],
+    }
+
+
+def _folder(arn: str, prefix: str, allow_delete: bool) -> Iterator[Document]:
+    yield {
+        "Sid": "AllowListFolder",
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket"],
+        "Resource": [arn],
+        "Condition": {"StringLike": {"s3:prefix": [f"{prefix}*"]}},
+    }
+    yield {
+        "Sid": "AllowObjectsInFolder",
+        "Effect": "Allow",
+        "Action": _object_actions(allow_delete),
+        "Resource": [f"{arn}/{prefix}*"],
+    }

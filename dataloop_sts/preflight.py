@@ -1,0 +1,222 @@
+"""Looks, before anything is made, whether the world is as the connection needs it; read-only.
+
+Every problem found is reported, each with the place in the spec or the environment where it is mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ConfigDict
+
+from dataloop_sts import regions
+from dataloop_sts.aws import MISSING, Aws, aws_errors, error_code
+from dataloop_sts.dataloop import DataloopClient, Organization
+from dataloop_sts.errors import AwsError, DataloopError, Forbidden, InvalidSetting, NotAuthenticated, NotFound, Problem
+
+# Roles of an organization that may not manage integrations; an owner may, of others the platform decides.
+_NOT_OWNERS = frozenset({"member", "worker"})
+
+
+class ConnectionNames(BaseModel):
+    """What the connection will be called, in AWS and on Dataloop."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    user: str
+    role: str
+    policy: str
+    integration: str
+    buckets: tuple[str, ...]
+    drivers: tuple[tuple[str, str], ...]
+    """Each as (project id, driver's name)."""
+
+
+@dataclass(frozen=True)
+class PreflightRequest:
+    """What to look at.
+
+    Attributes:
+        organization_id: on Dataloop.
+        region: of the buckets.
+        account_id: the account that the spec allows, or None.
+        names: what the connection will be called.
+        known: the names of the last time; those are this stack's own, and so are not looked for.
+        world: ``createdAt`` of the organization at the first preflight, where it matters; see ``sandbox``.
+        sandbox: whether the stack lives in a sandbox, which is empty after a restart.
+    """
+
+    organization_id: str
+    region: str
+    account_id: str | None
+    names: ConnectionNames
+    known: ConnectionNames | None
+    world: str
+    sandbox: bool
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the preflight saw: the problems, and the world's mark (the organization's ``createdAt``)."""
+
+    problems: tuple[Problem, ...]
+    world: str
+
+
+def preflight(request: PreflightRequest, dataloop: Callable[[], DataloopClient]) -> Findings:
+    """Looks at Dataloop and AWS.
+
+    Args:
+        request: what to look at.
+        dataloop: gives the client; it may raise for missing settings, which is a finding too.
+    """
+    problems: list[Problem] = []
+    world = ""
+    try:
+        client = dataloop()
+        client.me()
+        organization, found = _organization(client, request.organization_id)
+        problems += found
+        if organization:
+            world = organization.created_at or ""
+            problems += _dataloop_problems(client, request)
+    except (NotAuthenticated, InvalidSetting) as error:
+        problems.append(Problem("", str(error)))
+    except DataloopError as error:
+        problems.append(Problem("Dataloop", str(error)))
+    if request.sandbox and request.world and world and request.world != world:
+        return Findings((Problem("", _RESTARTED),), world)
+    problems += _aws_problems(request)
+    return Findings(tuple(problems), world)
+
+
+_RESTARTED = (
+    "The sandbox was started anew and is empty, while this stack remembers resources of the one before. "
+    "Forget the stack's state with: python -m sandbox reset"
+)
+
+
+def _organization(client: DataloopClient, organization_id: str) -> tuple[Organization | None, list[Problem]]:
+    try:
+        organization = client.organization(organization_id)
+    except (NotFound, Forbidden) as error:
+        return None, [Problem("organization_id", str(error))]
+    if (organization.role or "").lower() in _NOT_OWNERS:
+        return organization, [
+            Problem(
+                "organization_id",
+                f"The token's user is {organization.role} of organization {organization_id}; creating integrations "
+                "needs the owner's rights: use an owner's token, or have the rights granted.",
+            )
+        ]
+    return organization, []
+
+
+def _dataloop_problems(client: DataloopClient, request: PreflightRequest) -> Iterator[Problem]:
+    known = request.known
+    new_drivers = [d for d in request.names.drivers if not known or d not in known.drivers]
+    for project_id in dict.fromkeys(project for project, _ in request.names.drivers):
+        taken: set[str] = set()
+        try:
+            project = client.project(project_id)
+            if any(project_id == wanted for wanted, _ in new_drivers):
+                taken = {driver.name for driver in client.drivers(project_id=project_id)}
+        except (NotFound, Forbidden) as error:
+            yield Problem("drivers.project_id", str(error))
+            continue
+        if project.org and project.org != request.organization_id:
+            yield Problem(
+                "drivers.project_id", f"Project {project_id} belongs to organization {project.org}, not ours."
+            )
+        for wanted, name in new_drivers:
+            if wanted == project_id and name in taken:
+                yield Problem(
+                    "drivers.name", f"Project {project_id} has a driver named {name!r} already: choose another."
+                )
+    name = request.names.integration
+    if not known or name != known.integration:
+        if any(integration.name == name for integration in client.integrations(request.organization_id)):
+            yield Problem(
+                "integration.name", f"The organization has an integration named {name!r} already: choose another."
+            )
+
+
+def _aws_problems(request: PreflightRequest) -> Iterator[Problem]:
+    aws = Aws(request.region)
+    try:
+        with aws_errors("find out whose AWS credentials these are"):
+            account = aws.sts().get_caller_identity()["Account"]
+    except AwsError as error:
+        yield Problem("AWS credentials", str(error))
+        return
+    if request.account_id and account != request.account_id:
+        yield Problem(
+            "aws.account_id",
+            f"The AWS credentials are of account {account}, the spec allows {request.account_id} only: "
+            "use credentials of that account, or correct the spec.",
+        )
+        return
+    try:
+        yield from _taken_iam_names(aws, account, request)
+        for bucket in request.names.buckets:
+            if not request.known or bucket not in request.known.buckets:
+                yield from _taken_bucket(aws, bucket)
+    except AwsError as error:
+        yield Problem("AWS", str(error))
+
+
+def _taken_iam_names(aws: Aws, account: str, request: PreflightRequest) -> Iterator[Problem]:
+    iam = aws.iam()
+    policy_arn = f"arn:{regions.partition_of(request.region)}:iam::{account}:policy/"
+    lookups: tuple[tuple[str, Callable[[str], Any]], ...] = (
+        ("user", lambda name: iam.get_user(UserName=name)),
+        ("role", lambda name: iam.get_role(RoleName=name)),
+        ("policy", lambda name: iam.get_policy(PolicyArn=policy_arn + name)),
+    )
+    for kind, look_up in lookups:
+        name = getattr(request.names, kind)
+        if request.known and name == getattr(request.known, kind):
+            continue
+        with suppress(_Absent):
+            _present(look_up, name, f"look for an IAM {kind} named {name}")
+            yield Problem(
+                f"aws.names.{kind}", f"The account has an IAM {kind} named {name!r} already: give another name."
+            )
+
+
+def _taken_bucket(aws: Aws, bucket: str) -> Iterator[Problem]:
+    s3 = aws.s3()
+    try:
+        _present(lambda name: s3.head_bucket(Bucket=name), bucket, f"look for a bucket named {bucket}")
+    except _Absent:
+        return
+    except AwsError as error:
+        if error.code not in ("403", "AccessDenied"):
+            raise
+        yield Problem(
+            "drivers.bucket.name", f"The bucket name {bucket!r} is taken by another AWS account: choose another."
+        )
+    else:
+        yield Problem(
+            "drivers.bucket.name",
+            f"The account has a bucket {bucket!r} already, which this stack does not manage: choose another name, or "
+            "remove the bucket where it is left over and empty.",
+        )
+
+
+class _Absent(Exception):
+    """AWS says that there is no such thing."""
+
+
+def _present(look_up: Callable[[str], Any], name: str, what: str) -> None:
+    with aws_errors(what):
+        try:
+            look_up(name)
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                raise _Absent from None
+            raise

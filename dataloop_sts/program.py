@@ -1,0 +1,79 @@
+"""The Pulumi program: the stack's config becomes a spec, the spec resources, the resources stack outputs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pulumi
+
+from dataloop_sts import naming
+from dataloop_sts.components import Connection, ConnectionArgs
+from dataloop_sts.errors import DataloopStsError, SpecError
+from dataloop_sts.spec import ConnectionSpec
+
+CONFIG_NAMESPACE = "dataloop-sts"
+
+
+def run() -> None:
+    """Declares the connection that the stack's config describes.
+
+    Raises:
+        pulumi.RunError: the config or the environment is not as it must be; the message says what to mend.
+    """
+    config = pulumi.Config(CONFIG_NAMESPACE)
+    stack = pulumi.get_stack()
+    data = config.get_object("connection")
+    if data is None:
+        raise pulumi.RunError(
+            f"Stack {stack} has no connection spec: write one under {CONFIG_NAMESPACE}:connection in "
+            f"Pulumi.{stack}.yaml. The README shows an example."
+        )
+    try:
+        declare(
+            ConnectionSpec.parse(data, environment=naming.environment_of(stack)),
+            environment=naming.environment_of(stack),
+            sandbox=config.get_bool("sandbox") or False,
+        )
+    except SpecError as error:
+        mistakes = "\n".join(f"  {CONFIG_NAMESPACE}:connection.{problem}" for problem in error.problems)
+        raise pulumi.RunError(f"The connection spec in Pulumi.{stack}.yaml is not valid:\n{mistakes}") from None
+    except DataloopStsError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def declare(spec: ConnectionSpec, *, environment: str, sandbox: bool) -> None:
+    """Declares one connection's resources and exports its outputs.
+
+    Args:
+        spec: the connection.
+        environment: the environment's name.
+        sandbox: whether the AWS side is the sandbox, at ``AWS_ENDPOINT_URL``.
+    """
+    _require_python_on_path()
+    endpoint = _sandbox_endpoint() if sandbox else None
+    connection = Connection(spec.customer, ConnectionArgs(spec, environment, endpoint))
+    for name, output in connection.outputs.items():
+        pulumi.export(name, output)
+
+
+def _sandbox_endpoint() -> str:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    if not endpoint:
+        raise DataloopStsError(
+            "This is a sandbox stack and AWS_ENDPOINT_URL is not set. Start the sandbox with `python -m sandbox up` and "
+            'take its settings into this shell with: eval "$(python -m sandbox env)"'
+        )
+    return endpoint
+
+
+def _require_python_on_path() -> None:
+    """The steps run as ``python -m ...``, so that has to be the Python that has this package."""
+    found = shutil.which("python")
+    if not found or Path(found).parent.resolve() != Path(sys.executable).parent.resolve():
+        raise DataloopStsError(
+            f"`python` on PATH is {found or 'missing'}, the program runs with {sys.executable}: activate the environment "
+            "first (source .venv/bin/activate)."
+        )

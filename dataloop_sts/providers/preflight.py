@@ -1,0 +1,88 @@
+"""The preflight as a Pulumi resource on which every other depends: it looks during ``check``, so in previews too."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, Resource, UpdateResult
+
+from dataloop_sts.dataloop import DataloopClient
+from dataloop_sts.preflight import ConnectionNames, PreflightRequest, preflight
+from dataloop_sts.providers.base import DataloopProvider, Props, one_line_errors
+from dataloop_sts.spec import ConnectionSpec
+
+
+class PreflightProvider(DataloopProvider):
+    """Adapts Pulumi's calls to :func:`dataloop_sts.preflight.preflight`; there is nothing of it in the world."""
+
+    @one_line_errors
+    def check(self, olds: Props, news: Props) -> CheckResult:
+        """Looks at the world; every problem is a message of its own, without a traceback."""
+        findings = preflight(
+            PreflightRequest(
+                organization_id=news["organization_id"],
+                region=news["region"],
+                account_id=news.get("account_id"),
+                names=ConnectionNames.model_validate(news["names"]),
+                known=ConnectionNames.model_validate(olds["names"]) if olds.get("names") else None,
+                world=olds.get("world", ""),
+                sandbox=news["sandbox"],
+            ),
+            DataloopClient.shared,
+        )
+        failures = [CheckFailure("", str(problem)) for problem in findings.problems]
+        return CheckResult({**news, "world": findings.world}, failures)
+
+    @one_line_errors
+    def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
+        """A look is never a change that a reader of a preview has to judge."""
+        return DiffResult(changes=False, replaces=[], delete_before_replace=False)
+
+    @one_line_errors
+    def create(self, props: Props) -> CreateResult:
+        """Keeps what was looked for."""
+        return CreateResult("preflight", dict(props))
+
+    @one_line_errors
+    def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
+        """Keeps what was looked for."""
+        return UpdateResult(dict(news))
+
+    def delete(self, id_: str, props: Props) -> None:
+        """There is nothing to delete."""
+
+
+class Preflight(Resource, module="dataloop", name="Preflight"):
+    """Read-only checks before anything is made.
+
+    Args:
+        name: the resource's name in the stack.
+        spec: the connection.
+        environment: the environment's name.
+        sandbox: whether the stack lives in a sandbox.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        spec: ConnectionSpec,
+        environment: str,
+        sandbox: bool,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        names = spec.names(environment)
+        props: Props = {
+            "organization_id": spec.organization_id,
+            "region": spec.aws.region,
+            "account_id": spec.aws.account_id,
+            "sandbox": sandbox,
+            "names": {
+                "user": names.user,
+                "role": names.role,
+                "policy": names.policy,
+                "integration": names.integration,
+                "buckets": list(spec.bucket_names),
+                "drivers": [[driver.project_id, driver.name] for driver in spec.drivers],
+            },
+        }
+        super().__init__(PreflightProvider(), name, props, opts)
