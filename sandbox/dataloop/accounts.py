@@ -25,7 +25,8 @@ def accounts_blueprint(store: Store) -> Blueprint:
         return organization_document(organization, caller(), store.integrations(organization.id))
 
     def project_answer(project: Project) -> Document:
-        return project_document(project, store.organization(project.org_id), caller())
+        organization = store.organization(project.org_id)
+        return project_document(project, organization, caller(), store.integrations(organization.id))
 
     @blueprint.get("/users/me")
     def me() -> Document:

@@ -48,14 +48,23 @@ def organization_document(organization: Organization, user: User, integrations: 
     }
 
 
-def project_document(project: Project, organization: Organization, user: User) -> Document:
-    """A project as one of its contributors sees it; `org` is an object here, unlike in an integration."""
+def project_document(
+    project: Project, organization: Organization, user: User, integrations: list[Integration]
+) -> Document:
+    """A project as one of its contributors sees it; `org` is an object here, unlike in an integration.
+
+    Args:
+        project: The project.
+        organization: The one it belongs to.
+        user: Who sees it.
+        integrations: The organization's.
+    """
     return {
         "id": project.id,
         "name": project.name,
         "role": role_in_project(organization, user),
-        "org": {"id": organization.id, "name": organization.name},
-        "account": {"id": f"{organization.id}-account"},
+        "org": organization_document(organization, user, integrations),
+        "account": f"{organization.id}-account",
         "creator": organization.owners[0],
         "contributors": list(project.contributors),
         "groups": [],

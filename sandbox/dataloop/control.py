@@ -31,7 +31,7 @@ class FaultBody(BaseModel):
     times: Annotated[int, Field(ge=1)] = 1
     status: Annotated[int | None, Field(ge=400, le=599)] = None
     delay_s: Annotated[float | None, Field(ge=0, le=600)] = None
-    retry_after_s: Annotated[int | None, Field(ge=0)] = None
+    retry_after_s: Annotated[float | None, Field(ge=0, le=86400)] = None
     drop: Drop | None = None
 
     @model_validator(mode="after")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
+
+# A sandbox may run for weeks; no test looks back further.
+LONGEST_LOG = 10_000
 
 Drop = Literal["before", "after"]
 
@@ -20,7 +24,8 @@ class Fault:
         times: How many calls it happens to.
         status: Answer with this status, without the call's effect.
         delay_s: Seconds to wait before anything else happens.
-        retry_after_s: Value of the answer's Retry-After header, in seconds; implies status 429 unless one is given.
+        retry_after_s: Value of the answer's Retry-After header, rounded up to the whole seconds that it is defined in
+            (https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3); implies status 429 unless one is given.
         drop: Close the connection without an answer, before or after the call's effect.
     """
 
@@ -29,7 +34,7 @@ class Fault:
     times: int = 1
     status: int | None = None
     delay_s: float = 0.0
-    retry_after_s: int | None = None
+    retry_after_s: float | None = None
     drop: Drop | None = None
 
     def concerns(self, method: str, path: str, api_root: str) -> bool:
@@ -87,9 +92,9 @@ class FaultPlan:
 
 @dataclass
 class CallLog:
-    """The calls received, oldest first: methods, paths and statuses, never headers, queries or bodies."""
+    """The latest calls received, oldest first: methods, paths and statuses, never headers, queries or bodies."""
 
-    _calls: list[Call] = field(default_factory=list)
+    _calls: deque[Call] = field(default_factory=lambda: deque(maxlen=LONGEST_LOG))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def received(self, method: str, path: str) -> Call:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import math
 import socket
 import threading
 import uuid
@@ -108,7 +109,7 @@ def _faulty_answer(fault: Fault, environ: WSGIEnvironment) -> tuple[int, list[tu
         ("x-request-id", request_id),
     ]
     if fault.retry_after_s is not None:
-        headers.append(("Retry-After", str(fault.retry_after_s)))
+        headers.append(("Retry-After", str(math.ceil(fault.retry_after_s))))
     return int(status), headers, body
 
 

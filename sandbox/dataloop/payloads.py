@@ -22,7 +22,7 @@ from sandbox.dataloop.records import Credentials
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_AccessKey.html.
 Name = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\p{C}]*[^\p{C}\s][^\p{C}]*$")]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128)]
-AccessKeyId = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{16,128}$")]
+AccessKeyId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,128}$")]
 RoleArn = Annotated[str, StringConstraints(pattern=r"^arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$")]
 BucketName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
 Region = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$")]

@@ -60,7 +60,7 @@ def test_a_body_of_another_type_or_of_no_bounds_is_refused(owner):
         ({"options": {"key": KEY, "secret": "s", "roleArns": "arn:aws:iam::1:role/x"}}, "options.roleArns"),
         ({"options": {"key": KEY, "secret": "s", "roleArns": ARN.replace("role", "user")}}, "options.roleArns"),
         ({"options": {"key": KEY, "secret": "", "roleArns": ARN}}, "options.secret"),
-        ({"options": {"key": "short", "secret": "s", "roleArns": ARN}}, "options.key"),
+        ({"options": {"key": "not a key", "secret": "s", "roleArns": ARN}}, "options.key"),
         ({"options": {"key": KEY, "secret": "s", "roleArns": ARN, "region": "x"}}, "options.region"),
         ({"metadata": {"a": 1}}, "metadata"),
         ({"extra": 1}, "extra"),

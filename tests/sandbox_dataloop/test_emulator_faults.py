@@ -47,6 +47,8 @@ def test_a_rate_limit_carries_retry_after(owner, order):
     order(method="GET", path="/users/me", status=503, retry_after_s=0)
     limited = owner.call("GET", "/users/me")
     assert (limited.status_code, limited.headers["Retry-After"]) == (503, "0")
+    order(method="GET", path="/users/me", retry_after_s=0.2)
+    assert owner.call("GET", "/users/me").headers["Retry-After"] == "1"
 
 
 def test_a_delay_holds_one_call_and_no_other(owner, order):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import requests
 
 NEW_OPTIONS = {
@@ -113,3 +115,14 @@ def test_no_answer_and_no_log_holds_a_secret(owner, server):
     for answer in answers:
         assert secret not in answer.text
         assert "Bearer" not in answer.text
+
+
+def test_of_many_callers_at_once_one_gets_the_name_and_every_write_its_own_time(owner):
+    with ThreadPoolExecutor(12) as callers:
+        body = owner.integration_body("contested")
+        posts = [callers.submit(owner.call, "POST", owner.integrations, json=body) for _ in range(12)]
+        assert sorted(post.result().status_code for post in posts) == [200, *[409] * 11]
+        created = [callers.submit(owner.create_integration, f"name-{number}") for number in range(20)]
+        times = {integration.result()["updatedAt"] for integration in created}
+    assert len(times) == 20
+    assert len(owner.call("GET", owner.integrations).json()) == 21
