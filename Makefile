@@ -1,0 +1,72 @@
+# The two commands: `make demo` and `make test`. Both set up what they need; nothing else is installed by hand.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test format lock clean
+
+PYTHON := .venv/bin/python
+
+# An environment whose interpreter is gone is made anew.
+$(shell test ! -e .venv/.created || $(PYTHON) -c '' 2>/dev/null || rm -rf .venv)
+
+# Packages are installed by uv where it can be had, by pip otherwise; into .venv only.
+define install
+@echo "Installing $(1) ..." >&2; \
+if uv --version >/dev/null 2>&1; then uv pip install --quiet --python $(PYTHON) $(2); \
+elif .venv/bin/uv --version >/dev/null 2>&1; then .venv/bin/uv pip install --quiet --python $(PYTHON) $(2); \
+else $(PYTHON) -m pip install --quiet --disable-pip-version-check $(2); fi
+endef
+
+help: ## Show this
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+setup: .venv/.project ## Make .venv, install the project, get Pulumi's engine; silent where nothing is to do
+	@$(PYTHON) -m sandbox setup >/dev/null
+
+demo: setup ## Connect a bucket to Dataloop in the sandbox, prove it, and take it all away again
+	@$(PYTHON) -m sandbox.demo
+
+test: .venv/.dev setup ## Check format, lint, types and layers, then run every test
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+	$(PYTHON) -m pytest -n auto
+
+format: .venv/.dev ## Format the code, and mend what the linter can
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+lock: ## Compile requirements*.txt from pyproject.toml; UPGRADE=1 takes the newest versions (needs uv)
+	uv pip compile $(LOCK) --extra sandbox pyproject.toml -o requirements.txt
+	uv pip compile $(LOCK) --extra sandbox --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+LOCK := --quiet --universal --python-version 3.11 --no-header --no-emit-index-url $(if $(UPGRADE),--upgrade)
+
+clean: ## Stop this checkout's sandbox; remove it, .venv and caches (the user's cache folder stays)
+	@if [ -x $(PYTHON) ] && [ -d .sandbox ]; then $(PYTHON) -m sandbox down || true; fi
+	rm -rf .venv .sandbox .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
+
+# Each file stands for a finished step, and is written last: an interrupted step is done again.
+.venv/.created:
+	@rm -rf .venv; \
+	for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
+	done; \
+	if [ -z "$${python:-}" ]; then \
+	    echo "No Python 3.11 or newer on PATH (python3, python3.11 ...): install one, and run this again." >&2; exit 1; \
+	fi; \
+	if uv --version >/dev/null 2>&1; then uv venv --quiet --no-project --python "$$($$python -c 'import sys; print(sys.executable)')" .venv; \
+	elif "$$python" -m venv .venv; then $(PYTHON) -m pip install --quiet --disable-pip-version-check uv || true; \
+	else echo "$$python cannot make a virtual environment: install its venv module (python3-venv), or uv." >&2; exit 1; fi
+	@touch $@
+
+.venv/.runtime: requirements.txt | .venv/.created
+	$(call install,requirements.txt,-r requirements.txt)
+	@touch $@
+
+.venv/.dev: requirements-dev.txt requirements.txt | .venv/.created
+	$(call install,requirements-dev.txt,-r requirements-dev.txt)
+	@touch .venv/.runtime $@
+
+.venv/.project: pyproject.toml .venv/.runtime
+	$(call install,the project,--no-deps --editable .)
+	@touch $@
