@@ -46,7 +46,7 @@ def organization_of_caller(store: Store, org_id: str) -> Organization:
 def organization_owned_by_caller(store: Store, org_id: str) -> Organization:
     """The organization with this id; raises NotFound, and Forbidden unless the caller is one of its owners.
 
-    The platform's rule for integrations: https://developers.dataloop.ai/tutorials/data_management/external_storage_drivers/
+    The platform's rule for integrations: https://dataloop.ai/docs/organization-integrations
     """
     organization = organization_of_caller(store, org_id)
     if caller().email not in organization.owners:

@@ -1,4 +1,7 @@
-"""POST {gate}/token?default: the machine-to-machine login, and the refresh of its token."""
+"""POST {gate}/token?default: the machine-to-machine login, and the refresh of its token.
+
+See https://docs.dataloop.ai/docs/rest-api-connection.
+"""
 
 from __future__ import annotations
 

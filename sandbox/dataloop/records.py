@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 @dataclass(frozen=True)
 class User:
-    """A person, or a machine with a login; the email is also the id, as it is for the vendor's client."""
+    """A person, or a machine with a login; the email is the id too (https://dataloop.ai/docs/swagger-ui-example)."""
 
     email: str
     first_name: str
