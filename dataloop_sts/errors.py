@@ -102,6 +102,7 @@ class DataloopError(DataloopStsError):
 
     what: ClassVar[str] = "Dataloop refused the call about {resource}"
     next_step: ClassVar[str] = ""
+    quotes_platform: ClassVar[bool] = True  # the message is the platform's, not ours
 
     def __init__(
         self,
@@ -124,7 +125,7 @@ class DataloopError(DataloopStsError):
         self.resource = resource or self.path or "the Dataloop API"
         self.maybe_applied = maybe_applied
         happened = (what or self.what).replace("{resource}", self.resource)
-        said = f': "{self.message}"' if self.message else ""
+        said = (f': "{self.message}"' if self.quotes_platform else f": {self.message}") if self.message else ""
         advice = self._advice() if next_step is None else next_step
         if maybe_applied:
             advice = f"The change may have been made all the same: look before repeating. {advice}".strip()
@@ -218,6 +219,7 @@ class ServerError(DataloopError):
 class Unreachable(DataloopError):  # noqa: N818
     """No answer: connection refused or broken, no such host, TLS failure, or the time limit passed."""
 
+    quotes_platform = False
     what = "The Dataloop API gave no answer about {resource}"
     next_step = "Check the network, the proxy settings and DATALOOP_API_URL, then run again."
 
@@ -225,6 +227,7 @@ class Unreachable(DataloopError):  # noqa: N818
 class UnexpectedAnswer(DataloopError):  # noqa: N818
     """An answer, but not one that the Dataloop API would give: a proxy's page, a redirect, JSON of another shape."""
 
+    quotes_platform = False
     what = "What answered about {resource} did not answer as the Dataloop API does"
     next_step = "Check DATALOOP_API_URL and the proxy settings."
 

@@ -37,7 +37,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(rf"(?i)(secret[A-Za-z_ ]{{0,30}}[\"'\\]*\s*(?:[:=]|\bis\b|\s)\s*[\"'\\]*){_KEY40}"), rf"\1{MARK}"),
     (re.compile(rf"(\b(?:AKIA|ASIA)[A-Z0-9]{{16}}[\"'\\]*[\s:,;/|]+[\"'\\]*){_KEY40}"), rf"\1{MARK}"),
     # "password": "..." in JSON (escaped JSON too), password=... in a query or an environment.
-    (re.compile(rf"(?i)(\\*[\"']{_TELLING_NAMES}\\*[\"']\s*[:=]\s*\\*[\"'])(?:\\.|[^\"'\\])+"), rf"\1{MARK}"),
+    (
+        re.compile(rf"(?i)(\\{{0,8}}[\"']{_TELLING_NAMES}\\{{0,8}}[\"']\s*[:=]\s*\\{{0,8}}[\"'])(?:\\.|[^\"'\\])+"),
+        rf"\1{MARK}",
+    ),
     (re.compile(rf"(?i)(\b{_TELLING_NAMES}=)[^\s\"'&;,]+"), rf"\1{MARK}"),
 )
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")

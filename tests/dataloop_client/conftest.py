@@ -14,10 +14,15 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
 from dataloop_sts.dataloop import DataloopClient, Retries, Timeouts, TokenCredentials
 from sandbox.dataloop.server import DataloopServer
+
+# A loaded machine is no failure of the code.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @dataclass

@@ -198,7 +198,15 @@ def test_what_is_no_answer_of_the_api_is_said_to_be_none(
         make_client(scripted(reply).api_url).me()
 
 
-@given(document=st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.lists(inner)))
+_KEYS = st.sampled_from(["id", "_id", "name", "message", "error", "errors", "payload", "metadata", "system", "items"])
+
+
+@given(
+    document=st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS | st.text(), inner, max_size=4),
+    )
+)
 def test_no_json_makes_anything_but_a_dataloop_error(document: Any) -> None:
     call = Call("GET", "/drivers", "drivers")
     for status in (200, 302, 400, 401, 404, 429, 503):
@@ -290,7 +298,7 @@ class TestRetryAfter:
 
     def test_date(self) -> None:
         soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=30)
-        assert 28 <= (parse_retry_after(format_datetime(soon, usegmt=True)) or 0) <= 30
+        assert 25 <= (parse_retry_after(format_datetime(soon, usegmt=True)) or 0) <= 30
 
     def test_date_that_has_passed(self) -> None:
         assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
@@ -304,7 +312,7 @@ class TestRetryAfter:
         soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=10)
         limited = {"status": 429, "headers": {"Retry-After": format_datetime(soon, usegmt=True)}}
         make_client(scripted(limited, ME).api_url).me()
-        assert 8 <= waits[0] <= 11
+        assert 5 <= waits[0] <= 11
 
 
 def test_waits_are_drawn_over_the_whole_range_and_stay_under_the_bound() -> None:
