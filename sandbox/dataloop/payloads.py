@@ -1,7 +1,7 @@
 """The request bodies that are accepted, and nothing else: unknown keys, wrong types and malformed values are refused.
 
-The shapes are those of the public API's description, version 1.11.2 (https://dataloop.ai/docs/swagger-ui-example), as the
-vendor's client dtlpy 1.126.5 sends them.
+The shapes are those of the public API's description, version 1.11.2 (https://dataloop.ai/docs/swagger-ui-example), as
+the vendor's client dtlpy 1.126.5 sends them.
 Where the platform's rules are not known the emulator takes the stricter reading, so that a client that works here
 asks for nothing unusual there.
 """
