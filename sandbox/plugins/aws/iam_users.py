@@ -1,0 +1,181 @@
+"""aws:iam/user:User and aws:iam/accessKey:AccessKey.
+
+https://www.pulumi.com/registry/packages/aws/api-docs/iam/user/ and .../iam/accesskey/.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hmac
+from typing import Any
+
+from sandbox.plugins.aws.clients import Clients
+from sandbox.plugins.aws.handler import TAGS, Handler, error_code, retrying, unless_missing
+from sandbox.plugins.aws.tags import from_list, to_list
+from sandbox.plugins.schema import Property, ResourceType
+from sandbox.plugins.values import Properties, Secret
+
+MISSING = "NoSuchEntity"
+
+
+class User(Handler):
+    """An IAM user; its id is its name."""
+
+    label = "IAM user"
+    write_only = ("forceDestroy",)
+    type = ResourceType(
+        "aws:iam/user:User",
+        {
+            "name": Property(autonamed=True),
+            "path": Property(default="/"),
+            "permissionsBoundary": Property(),
+            "forceDestroy": Property("boolean", default=False),
+            "tags": TAGS,
+        },
+        computed=("arn", "tagsAll", "uniqueId"),
+    )
+
+    def create(self, clients: Clients, inputs: Properties) -> tuple[str, Properties]:
+        request: dict[str, Any] = {"UserName": inputs["name"], "Path": inputs["path"]}
+        if boundary := inputs.get("permissionsBoundary"):
+            request["PermissionsBoundary"] = boundary
+        if tags := clients.config.tags.merged(inputs.get("tags")):
+            request["Tags"] = to_list(tags)
+        return clients.iam.create_user(**request)["User"]["UserName"], {}
+
+    def read(self, clients: Clients, resource_id: str, recorded: Properties) -> Properties | None:
+        name = _user_name(resource_id, recorded)
+        answer: Any = unless_missing(lambda: clients.iam.get_user(UserName=name), MISSING)
+        if answer is None:
+            return None
+        user = answer["User"]
+        return {
+            "arn": user["Arn"],
+            "name": user["UserName"],
+            "path": user["Path"],
+            "permissionsBoundary": user.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+            "uniqueId": user["UserId"],
+            "tags": from_list(user.get("Tags", [])),
+        }
+
+    def update(self, clients: Clients, resource_id: str, olds: Properties, news: Properties) -> None:
+        iam, name = clients.iam, _user_name(resource_id, olds)
+        if news["name"] != olds.get("name") or news["path"] != olds.get("path"):
+            iam.update_user(UserName=name, NewUserName=news["name"], NewPath=news["path"])
+            name = news["name"]
+        if (boundary := news.get("permissionsBoundary")) != olds.get("permissionsBoundary"):
+            if boundary:
+                iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=boundary)
+            else:
+                iam.delete_user_permissions_boundary(UserName=name)
+        write, remove = clients.config.tags.updates(
+            olds.get("tagsAll") or {}, clients.config.tags.merged(news.get("tags"))
+        )
+        if remove:
+            iam.untag_user(UserName=name, TagKeys=remove)
+        if write:
+            iam.tag_user(UserName=name, Tags=to_list(write))
+
+    def delete(self, clients: Clients, resource_id: str, state: Properties) -> None:
+        iam, name = clients.iam, _user_name(resource_id, state)
+
+        def delete() -> None:
+            for group in iam.list_groups_for_user(UserName=name)["Groups"]:
+                iam.remove_user_from_group(UserName=name, GroupName=group["GroupName"])
+            if state.get("forceDestroy"):
+                _delete_credentials(iam, name)
+            iam.delete_user(UserName=name)
+
+        unless_missing(delete, MISSING)
+
+    def unsettled(self, olds: Properties, news: Properties) -> tuple[str, ...]:
+        moved = any(olds.get(key) != news.get(key) for key in ("name", "path"))
+        return ("arn",) if moved else ()
+
+
+class AccessKey(Handler):
+    """An access key of an IAM user; its id is the access key id. Only creating it tells the secret."""
+
+    label = "IAM access key"
+    settled = ("status",)
+    type = ResourceType(
+        "aws:iam/accessKey:AccessKey",
+        {
+            "user": Property(required=True, replaces=True),
+            "status": Property(default="Active", choices=("Active", "Inactive")),
+        },
+        computed=("createDate", "secret", "sesSmtpPasswordV4"),
+    )
+
+    def create(self, clients: Clients, inputs: Properties) -> tuple[str, Properties]:
+        iam, user = clients.iam, inputs["user"]
+        key = retrying(lambda: iam.create_access_key(UserName=user), lambda error: error_code(error) == MISSING)[
+            "AccessKey"
+        ]
+        secret = key["SecretAccessKey"]
+        return key["AccessKeyId"], {
+            "secret": Secret(secret),
+            "sesSmtpPasswordV4": Secret(ses_smtp_password(secret, clients.config.region)),
+        }
+
+    def settle(self, clients: Clients, resource_id: str, inputs: Properties) -> None:
+        if inputs["status"] != "Active":
+            clients.iam.update_access_key(UserName=inputs["user"], AccessKeyId=resource_id, Status=inputs["status"])
+
+    def read(self, clients: Clients, resource_id: str, recorded: Properties) -> Properties | None:
+        iam = clients.iam
+        user = recorded.get("user")
+        if user is None:
+            used: Any = unless_missing(lambda: iam.get_access_key_last_used(AccessKeyId=resource_id), MISSING)
+            if not used or not used.get("UserName"):
+                return None
+            user = used["UserName"]
+        answer: Any = unless_missing(lambda: iam.list_access_keys(UserName=user), MISSING)
+        keys = answer["AccessKeyMetadata"] if answer else []
+        for key in keys:
+            if key["AccessKeyId"] == resource_id:
+                return {
+                    "user": key["UserName"],
+                    "status": key["Status"],
+                    "createDate": key["CreateDate"].strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    **{name: Secret(recorded[name]) for name in ("secret", "sesSmtpPasswordV4") if recorded.get(name)},
+                }
+        return None
+
+    def update(self, clients: Clients, resource_id: str, olds: Properties, news: Properties) -> None:
+        if news["status"] != olds.get("status"):
+            clients.iam.update_access_key(UserName=news["user"], AccessKeyId=resource_id, Status=news["status"])
+
+    def delete(self, clients: Clients, resource_id: str, state: Properties) -> None:
+        iam = clients.iam
+        unless_missing(lambda: iam.delete_access_key(UserName=state["user"], AccessKeyId=resource_id), MISSING)
+
+
+def ses_smtp_password(secret: str, region: str) -> str:
+    """The SMTP password that belongs to a secret access key
+    (https://docs.aws.amazon.com/ses/latest/dg/smtp-credentials.html#smtp-credentials-convert)."""
+    signature = ("AWS4" + secret).encode()
+    for part in ("11111111", region, "ses", "aws4_request", "SendRawEmail"):
+        signature = hmac.digest(signature, part.encode(), "sha256")
+    return base64.b64encode(b"\x04" + signature).decode()
+
+
+def _user_name(resource_id: str, recorded: Properties) -> str:
+    """A renamed user keeps its first name as its id, since the engine never changes the id of a resource."""
+    return str(recorded.get("name") or resource_id)
+
+
+def _delete_credentials(iam: Any, user: str) -> None:
+    """Removes what belongs to a user and was made outside the program, so that the user can be deleted."""
+    for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+    for key in iam.list_ssh_public_keys(UserName=user)["SSHPublicKeys"]:
+        iam.delete_ssh_public_key(UserName=user, SSHPublicKeyId=key["SSHPublicKeyId"])
+    for device in iam.list_mfa_devices(UserName=user)["MFADevices"]:
+        serial = {"SerialNumber": device["SerialNumber"]}
+        iam.deactivate_mfa_device(UserName=user, **serial)
+        unless_missing(functools.partial(iam.delete_virtual_mfa_device, **serial), MISSING)
+    unless_missing(lambda: iam.delete_login_profile(UserName=user), MISSING)
+    for certificate in iam.list_signing_certificates(UserName=user)["Certificates"]:
+        iam.delete_signing_certificate(UserName=user, CertificateId=certificate["CertificateId"])
