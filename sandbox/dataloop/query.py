@@ -1,7 +1,7 @@
 """The filter of a resource query: the part of Dataloop's query language that finds datasets by their fields.
 
 Served are equality, `$and`, `$or` and the operators of _OPERATORS, in the form that `Filters` of the vendor's client
-dtlpy gives them (an example: https://dataloop.ai/docs/swagger-ui-example). Anything else is refused rather than ignored:
+dtlpy gives them (example: https://dataloop.ai/docs/swagger-ui-example). Anything else is refused rather than ignored:
 an ignored condition would answer with too much.
 """
 
