@@ -6,7 +6,7 @@ traceback. Everything that this project raises on purpose is a :class:`DataloopS
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -30,6 +30,19 @@ class DataloopStsError(Exception):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Callable[..., DataloopStsError], tuple[object, ...]]:
+        """As it is, not built again from its text: errors cross from worker processes, and are copied."""
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(
+    kind: type[DataloopStsError], args: tuple[object, ...], attributes: Mapping[str, object]
+) -> DataloopStsError:
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(attributes)
+    return error
 
 
 class InvalidSetting(DataloopStsError):  # noqa: N818 - the names say what is wrong
@@ -164,10 +177,15 @@ class Forbidden(DataloopError):  # noqa: N818
     """403: the token is valid, its user lacks the right. Never a sign that something is gone."""
 
     what = "Dataloop does not allow the token's user this call about {resource}"
-    next_step = (
-        "Creating and changing integrations needs the rights of the organization's owner, and drivers those of a "
-        "project's owner or developer: use such a user's token, or have the rights granted."
-    )
+    next_step = "Use the token of a member of it, or have the token's user added."
+    _rights: ClassVar[dict[str, str]] = {
+        "integration": "Creating and changing integrations needs the rights of the organization's owner",
+        "driver": "Creating and changing drivers needs the rights of an owner or developer of the project",
+    }
+
+    def _advice(self) -> str:
+        rights = self._rights.get(self.resource.partition(" ")[0])
+        return f"{rights}: use such a user's token, or have the rights granted." if rights else self.next_step
 
 
 class NotFound(DataloopError):  # noqa: N818

@@ -31,6 +31,7 @@ _TAKEN = re.compile(
     r"already (exist|in use|taken|used)|duplicate|not unique|must be unique|\bis taken\b", re.IGNORECASE
 )
 _MISSING = "Dataloop does not know something that {resource} is to be made in, or with"
+_CHECK_IDS = "Check the ids, and that the token's user is a member of the organization and the project."
 _NOT_JSON: Any = object()
 
 T = TypeVar("T")
@@ -85,6 +86,7 @@ def error_of(answer: Answer, call: Call, redactor: Redactor) -> DataloopError | 
     if document is _NOT_JSON and answer.body.strip() and answer.status in (403, 404, 407):
         # A proxy's page must not pass for "gone" or "forbidden".
         return _unexpected(answer, call, _looks(answer))
+    lacks_something = answer.status == 404 and call.effect is Effect.ONCE
     error = _class_of(answer.status, message)(
         message,
         status=answer.status,
@@ -93,7 +95,8 @@ def error_of(answer: Answer, call: Call, redactor: Redactor) -> DataloopError | 
         path=call.path,
         resource=call.resource,
         maybe_applied=call.effect is not Effect.NONE and answer.status >= 500 and not answer.did_nothing,
-        what=_MISSING if answer.status == 404 and call.effect is Effect.ONCE else None,
+        what=_MISSING if lacks_something else None,
+        next_step=_CHECK_IDS if lacks_something else None,
     )
     if isinstance(error, RateLimited) and answer.retry_after is not None:
         asks = RateLimited.next_step.replace("later", f"in {answer.retry_after:.0f} s")

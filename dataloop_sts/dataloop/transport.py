@@ -261,14 +261,17 @@ def _read(response: requests.Response, deadline: float) -> Answer | _Failure:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """``error`` and what it wraps; urllib3 and requests keep the inner one as ``reason`` or as an argument."""
+    """``error`` and what it wraps: urllib3 and requests keep the inner one as ``reason``, as an argument, or as cause.
+
+    Not its context: that may be an error the caller is just handling, which says nothing about this call.
+    """
     seen: list[BaseException] = []
     waiting: list[object] = [error]
     while waiting:
         candidate = waiting.pop(0)
         if isinstance(candidate, BaseException) and not any(candidate is known for known in seen):
             seen.append(candidate)
-            waiting += [getattr(candidate, "reason", None), candidate.__cause__, candidate.__context__, *candidate.args]
+            waiting += [getattr(candidate, "reason", None), candidate.__cause__, *candidate.args]
     yield from seen
 
 

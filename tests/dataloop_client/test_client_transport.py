@@ -120,6 +120,19 @@ def test_a_create_is_repeated_while_nothing_can_have_been_sent(
     assert not unreachable.value.maybe_applied
 
 
+def test_an_error_that_the_caller_is_handling_is_not_taken_for_the_calls_own(
+    scripted: Any, make_client: Any, closed_port: int
+) -> None:
+    server = scripted({"drop": True})
+    try:
+        socket.create_connection(("127.0.0.1", closed_port), timeout=1)
+    except ConnectionRefusedError:
+        with pytest.raises(Unreachable) as lost:
+            make_client(server.api_url).create_driver(DRIVER)
+    assert lost.value.maybe_applied
+    assert len(server.requests) == 1
+
+
 def test_an_unknown_host_is_said_to_be_unknown(make_client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)

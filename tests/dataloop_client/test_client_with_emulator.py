@@ -149,6 +149,15 @@ def test_a_name_that_is_taken_is_a_conflict(client: DataloopClient, emulator: Da
     assert conflict.value.request_id
 
 
+def test_what_a_create_needs_and_does_not_find_is_told_apart_from_the_thing_itself(
+    client: DataloopClient, name: str
+) -> None:
+    with pytest.raises(
+        NotFound, match=rf'does not know something that integration "{name}".*no-such-org.*Check the ids'
+    ):
+        client.create_integration("no-such-org", name, CREDENTIALS)
+
+
 def test_unknown_ids_are_named_with_where_to_look(client: DataloopClient) -> None:
     with pytest.raises(NotFound, match=r"organization no-such-org.*iam/ORGANIZATION_ID"):
         client.organization("no-such-org")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +71,27 @@ def test_all_problems_are_listed_each_with_its_path(kind: type[SpecError | Prefl
     assert "30 problems" in str(error)
     assert all(str(problem) in str(error) for problem in problems)
     assert "1 problem:" in str(kind(problems[:1]))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.RateLimited("m", status=429, resource="driver d", request_id="r"),
+        errors.Unreachable("m", resource="driver d", maybe_applied=True),
+        SpecError([Problem("a", "b")]),
+        AwsError("m", code="AccessDenied"),
+        VerificationError("m", check="c"),
+    ],
+)
+def test_an_error_stays_the_same_across_processes_and_copies(error: DataloopStsError) -> None:
+    for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 - our own bytes
+        assert (type(twin), str(twin), vars(twin)) == (type(error), str(error), vars(error))
+
+
+def test_rights_are_told_by_what_they_are_needed_for() -> None:
+    assert "organization's owner" in str(Forbidden(resource="integration i"))
+    assert "developer of the project" in str(Forbidden(resource="driver d"))
+    assert "member of it" in str(Forbidden(resource="organization o"))
 
 
 def test_the_others_carry_what_failed() -> None:
