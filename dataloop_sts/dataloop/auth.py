@@ -20,11 +20,22 @@ from requests.auth import AuthBase
 
 from dataloop_sts.dataloop.answers import error_of, json_of
 from dataloop_sts.dataloop.transport import Call, Transport
-from dataloop_sts.errors import BadRequest, DataloopError, Forbidden, NotAuthenticated, UnexpectedAnswer, Unreachable
+from dataloop_sts.errors import (
+    BadRequest,
+    Conflict,
+    DataloopError,
+    Forbidden,
+    NotAuthenticated,
+    NotFound,
+    UnexpectedAnswer,
+    Unreachable,
+)
 from dataloop_sts.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
+# A 404 of the login among them: it must never reach a caller who takes NotFound for "the resource is gone".
+_REFUSALS = (NotAuthenticated, Forbidden, NotFound, Conflict, BadRequest)
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # what can stand in a header
 RENEWAL_MARGIN = 60.0  # seconds before its end that a token is renewed; at most a quarter of its life
 
@@ -192,7 +203,7 @@ class MachineLogin:
             )
             try:
                 return self._granted(call, deadline, refresh_token)
-            except (NotAuthenticated, Forbidden, BadRequest, UnexpectedAnswer) as error:
+            except (*_REFUSALS, UnexpectedAnswer) as error:
                 log.debug("the login could not be renewed (status %s), logging in anew", error.status)
         return self._log_in(deadline)
 
@@ -204,7 +215,7 @@ class MachineLogin:
         refused: DataloopError
         try:
             return self._granted(call, deadline, None)
-        except (NotAuthenticated, Forbidden, BadRequest) as error:
+        except _REFUSALS as error:
             refused = error
         raise refused.recast(
             NotAuthenticated,

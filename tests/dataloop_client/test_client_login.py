@@ -117,6 +117,14 @@ def test_the_login_is_repeated_where_the_server_fails(scripted: Any, make_client
     assert len(waits) == 2
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409])
+def test_a_refused_login_never_looks_as_if_the_resource_were_gone(scripted: Any, make_client: Any, status: int) -> None:
+    server = scripted({"status": status, "json": {"message": "not found"}})
+    with pytest.raises(NotAuthenticated, match=r"refused the login of bot@example\.com"):
+        make_client(server.api_url, LOGIN).driver("d1")
+    assert [request.path for request in server.requests] == ["/token?default"]
+
+
 @pytest.mark.parametrize("answer", [{}, [], None, {"id_token": 7}, {"id_token": "with blank"}, {"id_token": "a\r\nb"}])
 def test_a_login_that_answers_otherwise_is_no_login(scripted: Any, make_client: Any, answer: object) -> None:
     with pytest.raises(UnexpectedAnswer, match=r"the login.*no id_token"):
