@@ -1,7 +1,8 @@
 """Tells which engine, language host and plugins are in use here, and what is missing, with the mend."""
 
-import importlib.metadata
+import os
 import platform
+import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,14 +77,20 @@ def _python() -> Check:
 
 def _project() -> Check:
     """The engine starts plugins in other directories: they find the project only where it is installed."""
-    try:
-        distribution = importlib.metadata.distribution("dataloop-sts")
-        origin = distribution.read_text("direct_url.json") or ""
-    except importlib.metadata.PackageNotFoundError:
+    asked = subprocess.run(
+        [sys.executable, "-P", "-c", "import sandbox; print(sandbox.__path__[0])"],
+        cwd="/",
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode:
         return Check("project", False, "not installed in this environment", "make setup")
-    if _CHECKOUT.as_uri() in origin or not (_CHECKOUT / "pyproject.toml").exists():
-        return Check("project", True, f"{distribution.version} in {_CHECKOUT}")
-    return Check("project", False, f"installed from another place than {_CHECKOUT}", "make clean setup")
+    installed = Path(asked.stdout.strip()).resolve().parent
+    if installed == _CHECKOUT:
+        return Check("project", True, str(_CHECKOUT))
+    return Check("project", False, f"{installed} is installed, not {_CHECKOUT}", "make clean setup")
 
 
 def _engine(engine: Engine | None) -> list[Check]:
