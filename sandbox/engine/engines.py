@@ -63,7 +63,7 @@ def _on_path() -> Engine | None:
     folders = [
         folder
         for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)
-        if folder and not Path(folder).resolve().is_relative_to(cache.folder().resolve())
+        if folder and not _is_the_sandboxs(Path(folder).resolve())
     ]
     path = os.pathsep.join(folders)
     pulumi = shutil.which("pulumi", path=path)
@@ -76,6 +76,11 @@ def _on_path() -> Engine | None:
     if not version or not versions.fits(version):
         return None
     return Engine(Path(pulumi), version, "path", "official", Path(pulumi).parent)
+
+
+def _is_the_sandboxs(folder: Path) -> bool:
+    """A stand-in gives itself away wherever it lies: XDG_CACHE_HOME may have been another one when it was built."""
+    return folder.is_relative_to(cache.folder().resolve()) or (folder / _STAND_IN_FILES[-1].name).exists()
 
 
 def _installed() -> Engine | None:

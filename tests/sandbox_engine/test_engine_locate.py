@@ -63,6 +63,8 @@ def test_the_built_engine_is_found_again_and_is_not_taken_for_the_user_s_own(
     monkeypatch.setenv("PATH", f"{built.bin_dir}:{machine.bin}")  # as the sandbox's environment has it
     assert engine.locate() == built
     assert built.source == "built"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(machine.root / "another"))
+    assert engine.locate() is None
 
 
 def test_an_official_cli_that_appears_later_is_preferred_to_the_built_one(machine: Machine, said: list[str]) -> None:
