@@ -42,7 +42,9 @@ def deployment(stack: str, project_dir: Path) -> Mapping[str, Any]:
     except automation.CommandError as error:
         raise StackError(f"Stack {stack} cannot be read: {_reason(error)}") from None
     except (FileNotFoundError, automation.InvalidVersionError) as error:
-        raise StackError(f"No usable `pulumi` on PATH ({one_line(str(error))}): see `python -m sandbox doctor`.") from None
+        raise StackError(
+            f"No usable `pulumi` on PATH ({one_line(str(error))}): see `python -m sandbox doctor`."
+        ) from None
     return exported.deployment or {}
 
 

@@ -110,7 +110,7 @@ class Connection(pulumi.ComponentResource):
                 region=spec.aws.region,
                 path=driver.prefix or "",
                 allow_delete=driver.allow_delete,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[verification]),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[verification, buckets[driver.bucket.name]]),
             )
             for driver in spec.drivers
         }

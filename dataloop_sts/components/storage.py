@@ -91,11 +91,12 @@ class ManagedBucket(pulumi.ComponentResource):
         request = EmptyBucketRequest(
             customer=args.customer, on_destroy=args.on_destroy, region=args.region, bucket=args.bucket
         )
+        # deleted first of all of these: where it refuses, the bucket keeps its settings too
         local.Command(
             f"{name}-emptied",
             delete=steps.command("empty_bucket"),
             stdin=request.model_dump_json(),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[bucket]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[bucket, block, ownership, encryption, policy]),
         )
         # known once every setting is in place, so that nothing uses a bucket that is still open
         self.name = pulumi.Output.all(bucket.bucket, block.id, ownership.id, encryption.id, policy.id).apply(

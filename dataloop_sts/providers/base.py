@@ -87,14 +87,7 @@ def settled_test(test: Callable[[], None], step: str) -> None:
             return test()
         except DriverTestFailed as error:
             last = error
-    raise DriverTestFailed(
-        last.message,
-        status=last.status,
-        request_id=last.request_id,
-        method=last.method,
-        path=last.path,
-        resource=f"{last.resource}, {step},",
-    ) from None
+    raise last.recast(DriverTestFailed, what=f"Dataloop's TEST of {last.resource} {step} failed") from None
 
 
 def changed(olds: Mapping[str, Any], news: Mapping[str, Any], names: Iterable[str]) -> list[str]:

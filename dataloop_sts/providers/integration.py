@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from dataloop_sts import dataloop
 from dataloop_sts.dataloop import INTEGRATION_TYPE, DataloopClient, StsCredentials
-from dataloop_sts.errors import Conflict, DataloopStsError, DriverTestFailed, NotFound, Unreachable
+from dataloop_sts.errors import Conflict, DataloopError, DataloopStsError, DriverTestFailed, NotFound
 from dataloop_sts.providers.base import DataloopProvider, Props, changed, is_unknown, one_line_errors, settled_test
 
 _CREDENTIALS = ("access_key_id", "secret_access_key", "role_arn")
@@ -59,8 +59,8 @@ class IntegrationProvider(DataloopProvider):
         else:
             try:
                 made = client.create_integration(organization_id, name, _credentials(props))
-            except Unreachable as error:
-                # the answer was lost: it may be there all the same
+            except DataloopError as error:
+                # where the answer was lost it may be there all the same
                 made = _named(client, organization_id, name) if error.maybe_applied else None
                 if not made:
                     raise

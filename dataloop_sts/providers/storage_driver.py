@@ -7,7 +7,7 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 
 from dataloop_sts import dataloop
 from dataloop_sts.dataloop import DataloopClient, NewDriver
-from dataloop_sts.errors import Conflict, DataloopStsError, DriverTestFailed, NotFound, Unreachable
+from dataloop_sts.errors import Conflict, DataloopError, DataloopStsError, DriverTestFailed, NotFound
 from dataloop_sts.guard import confirmed, how_to_confirm, in_words
 from dataloop_sts.providers.base import DataloopProvider, Props, changed, is_unknown, one_line_errors, settled_test
 
@@ -42,8 +42,8 @@ class StorageDriverProvider(DataloopProvider):
             settled_test(lambda: client.test_new_driver(wanted), "before its creation")
             try:
                 driver = client.create_driver(wanted)
-            except Unreachable as error:
-                # the answer was lost: it may be there all the same
+            except DataloopError as error:
+                # where the answer was lost it may be there all the same
                 driver = _equal_one(client, wanted) if error.maybe_applied else None
                 if driver is None:
                     raise
