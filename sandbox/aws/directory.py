@@ -48,6 +48,16 @@ class Directory:
     def __init__(self, delay_s: float = 0) -> None:
         self.delay_s = delay_s
 
+    @property
+    def delay_s(self) -> float:
+        """Seconds; a change bears on what is made after it."""
+        return self._delay_s
+
+    @delay_s.setter
+    def delay_s(self, seconds: float) -> None:
+        self._delay_s = seconds
+        self._delayed_from = datetime.now(UTC)
+
     def credential(self, access_key_id: str) -> Credential | None:
         """Return an active access key of a user, or a session's; None for any other."""
         for user in _users():
@@ -125,7 +135,8 @@ class Directory:
         return documents[0] if documents else {}
 
     def _in_force(self, since: datetime) -> bool:
-        return self.delay_s <= 0 or since + timedelta(seconds=self.delay_s) <= datetime.now(UTC)
+        settled = since + timedelta(seconds=self._delay_s) <= datetime.now(UTC)
+        return settled or since < self._delayed_from
 
 
 def user_principal(user: Any) -> Principal:

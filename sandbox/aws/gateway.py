@@ -58,6 +58,8 @@ class Gateway:
                 reply = self._control(request)
             else:
                 signed = signature.parse(request)
+                if signed is not None and signed.service != "s3":
+                    service = "sts"  # the query API's shape of errors, also for a service that is not served
                 service = _service(request, signed)
                 with self._lock:
                     reply = self._serve(environ, request, signed, service)

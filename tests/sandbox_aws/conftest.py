@@ -37,6 +37,22 @@ class World:
             config=Config(retries={"max_attempts": 1}, **more),
         )
 
+    @staticmethod
+    def policy(*statements: Document) -> str:
+        return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+    @staticmethod
+    def allow(actions: str | list[str], resources: str | list[str], **more: Any) -> Document:
+        return {"Effect": "Allow", "Action": actions, "Resource": resources, **more}
+
+    @staticmethod
+    def refused(call: Callable[[], Any]) -> tuple[str, int]:
+        """Return the error code and HTTP status of a call that must be refused."""
+        with pytest.raises(ClientError) as caught:
+            call()
+        response = caught.value.response
+        return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
     def other_account(self, service: str) -> Any:
         server = self.server
         return self.client(service, server.other_account_access_key_id, server.other_account_secret_access_key)
@@ -57,13 +73,13 @@ class World:
         if condition:
             statement["Condition"] = condition
         made = self.client("iam").create_role(
-            RoleName=f"{name}-{self.tag}", AssumeRolePolicyDocument=policy(statement), **more
+            RoleName=f"{name}-{self.tag}", AssumeRolePolicyDocument=self.policy(statement), **more
         )
         return str(made["Role"]["Arn"])
 
-    def allow(self, role_arn: str, *statements: Document) -> None:
+    def grant(self, role_arn: str, *statements: Document) -> None:
         self.client("iam").put_role_policy(
-            RoleName=role_arn.rsplit("/", 1)[-1], PolicyName="granted", PolicyDocument=policy(*statements)
+            RoleName=role_arn.rsplit("/", 1)[-1], PolicyName="granted", PolicyDocument=self.policy(*statements)
         )
 
     def session(self, user: dict[str, str], role_arn: str, **more: Any) -> dict[str, str]:
@@ -71,22 +87,6 @@ class World:
         answer = self.client("sts", **user).assume_role(RoleArn=role_arn, RoleSessionName="test", **more)
         made = answer["Credentials"]
         return {"key": made["AccessKeyId"], "secret": made["SecretAccessKey"], "token": made["SessionToken"]}
-
-
-def policy(*statements: Document) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
-
-
-def allow(actions: str | list[str], resources: str | list[str], **more: Any) -> Document:
-    return {"Effect": "Allow", "Action": actions, "Resource": resources, **more}
-
-
-def refused(call: Callable[[], Any]) -> tuple[str, int]:
-    """Return the error code and HTTP status of a call that must be refused."""
-    with pytest.raises(ClientError) as caught:
-        call()
-    response = caught.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 @pytest.fixture(scope="module")
