@@ -1,0 +1,170 @@
+"""The stand-ins under the real engine, with the official SDKs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_command as command
+import pytest
+from plugin_driver import CHECKOUT
+from pulumi import automation
+
+from sandbox import engine as sandbox_engine
+from sandbox.aws.server import AwsServer
+
+PLUGINS = {"aws": "7.51.1", "command": "1.2.1"}
+
+
+@dataclass
+class Wanted:
+    """What the program of these tests is to declare; a test changes it between two updates."""
+
+    server: AwsServer
+    suffix: str = field(default_factory=lambda: uuid.uuid4().hex[:10])
+    actions: tuple[str, ...] = ("s3:GetObject", "s3:DeleteObject")
+    allowed_account: str = ""
+
+    def program(self) -> None:
+        url, name = self.server.endpoint_url, f"engine-test-{self.suffix}"
+        provider = aws.Provider(
+            "aws",
+            region=self.server.region,
+            access_key=self.server.access_key_id,
+            secret_key=self.server.secret_access_key,
+            endpoints=[aws.ProviderEndpointArgs(iam=url, s3=url, sts=url)],
+            s3_use_path_style=True,
+            skip_metadata_api_check=True,
+            allowed_account_ids=[self.allowed_account or self.server.account_id],
+            default_tags=aws.ProviderDefaultTagsArgs(tags={"managed-by": "pulumi"}),
+            ignore_tags=aws.ProviderIgnoreTagsArgs(key_prefixes=["AKIA"]),
+        )
+        options = pulumi.ResourceOptions(provider=provider)
+        bucket = aws.s3.Bucket("bucket", bucket=name, force_destroy=True, opts=options)
+        aws.s3.BucketOwnershipControls(
+            "ownership",
+            bucket=bucket.bucket,
+            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            opts=options,
+        )
+        user = aws.iam.User("user", name=name, opts=options)
+        key = aws.iam.AccessKey("key", user=user.name, opts=options)
+        role = aws.iam.Role("role", name=name, assume_role_policy=user.arn.apply(_trust), opts=options)
+        policy = aws.iam.Policy("policy", name=name, policy=bucket.arn.apply(self._permission), opts=options)
+        attachment = aws.iam.RolePolicyAttachment("attachment", role=role.name, policy_arn=policy.arn, opts=options)
+        check = command.local.Command(
+            "check",
+            create="cat > /dev/null; echo checked",
+            stdin=pulumi.Output.json_dumps({"secret": key.secret, "policy": policy.policy}),
+            logging=command.local.Logging.NONE,
+            opts=pulumi.ResourceOptions(depends_on=[attachment]),
+        )
+        pulumi.export("secret", key.secret)
+        pulumi.export("checked", pulumi.Output.unsecret(check.stdout))
+        pulumi.export(
+            "account", aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=provider)).account_id
+        )
+
+    def _permission(self, arn: str) -> str:
+        statement = {"Effect": "Allow", "Action": list(self.actions), "Resource": f"{arn}/*"}
+        return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _trust(arn: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+@pytest.fixture
+def stack_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Wanted], automation.Stack]:
+    """Makes a stack for a program, in a backend and a PULUMI_HOME of its own that has the stand-ins."""
+    located = sandbox_engine.locate()
+    if located is None:
+        pytest.fail("no Pulumi engine: `make setup` builds or installs one", pytrace=False)
+    home, backend = tmp_path / "home", tmp_path / "backend"
+    backend.mkdir()
+    for plugin, version in PLUGINS.items():
+        folder = home / "plugins" / f"resource-{plugin}-v{version}"
+        folder.mkdir(parents=True)
+        launcher = folder / f"pulumi-resource-{plugin}"
+        launcher.write_text(
+            f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(CHECKOUT))} exec {shlex.quote(sys.executable)} "
+            f'-m sandbox.plugins.{plugin} "$@"\n'
+        )
+        launcher.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{located.bin_dir}{os.pathsep}{os.environ['PATH']}")
+    for name, value in {
+        "PULUMI_HOME": str(home),
+        "PULUMI_CONFIG_PASSPHRASE": "only-for-this-test",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    def make(wanted: Wanted) -> automation.Stack:
+        settings = automation.ProjectSettings("plugins", "python", backend=automation.ProjectBackend(backend.as_uri()))
+        return automation.create_stack(
+            "test", "plugins", wanted.program, automation.LocalWorkspaceOptions(project_settings=settings)
+        )
+
+    return make
+
+
+def _changes(result: Any) -> dict[str, int]:
+    return {operation: count for operation, count in result.summary.resource_changes.items() if count}
+
+
+def test_a_program_is_created_changed_refreshed_and_destroyed(
+    stack_of: Callable[[Wanted], automation.Stack], aws_server: AwsServer, iam: Any, s3: Any, tmp_path: Path
+) -> None:
+    wanted = Wanted(aws_server)
+    stack, name = stack_of(wanted), f"engine-test-{wanted.suffix}"
+    created = stack.up()
+    assert _changes(created) == {"create": 10}
+    assert created.outputs["checked"].value == "checked" and not created.outputs["checked"].secret
+    assert created.outputs["account"].value == aws_server.account_id
+    secret = created.outputs["secret"].value
+    assert created.outputs["secret"].secret and len(secret) == 40
+    for path in (tmp_path / "backend").rglob("*.json*"):
+        assert secret not in path.read_text(errors="replace")
+    assert secret not in created.stdout
+
+    s3.put_object(Bucket=name, Key="a", Body=b"x")
+    iam.update_role(RoleName=name, Description="edited by hand")
+    iam.tag_user(UserName=name, Tags=[{"Key": "AKIAEXAMPLE", "Value": "DataLoop"}])
+    wanted.actions = ("s3:GetObject",)
+    mended = stack.up(refresh=True)
+    assert _changes(mended) == {"same": 7, "update": 3}, (
+        mended.stdout
+    )  # the policy, the check, and the role's description
+    assert (
+        "Description" not in iam.get_role(RoleName=name)["Role"]
+        or not iam.get_role(RoleName=name)["Role"]["Description"]
+    )
+    assert _changes(stack.up()) == {"same": 10}
+
+    stack.destroy()
+    assert name not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    assert name not in {user["UserName"] for user in iam.list_users()["Users"]}
+    assert name not in {role["RoleName"] for role in iam.list_roles()["Roles"]}
+
+
+def test_another_account_stops_everything_with_a_clear_message(
+    stack_of: Callable[[Wanted], automation.Stack], aws_server: AwsServer, iam: Any
+) -> None:
+    wanted = Wanted(aws_server, allowed_account=aws_server.other_account_id)
+    with pytest.raises(automation.CommandError) as caught:
+        stack_of(wanted).up()
+    message = str(caught.value)
+    assert f"belong to account {aws_server.account_id}" in message and aws_server.other_account_id in message
+    assert "Traceback" not in message.split("stderr:")[0]
+    assert f"engine-test-{wanted.suffix}" not in {user["UserName"] for user in iam.list_users()["Users"]}
