@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 from google.protobuf import empty_pb2
 from plugin_driver import PluginProcess, Resource, call_error, start_plugin, stop_plugin
+from pulumi.runtime.proto import provider_pb2
 
-from sandbox.plugins.values import UNKNOWN, Secret, Unknown, has_unknown, plain
+from sandbox.plugins.values import UNKNOWN, Secret, Unknown, has_unknown, marshal, plain
 
 COMMAND = "command:local:Command"
 
@@ -61,8 +63,6 @@ def test_without_create_nothing_runs(command: Resource) -> None:
 
 
 def test_an_interpreter_takes_the_shells_place(command: Resource) -> None:
-    import sys
-
     assert command.create({"create": "print(6 * 7)", "interpreter": [sys.executable, "-c"]})["stdout"] == "42"
 
 
@@ -132,9 +132,6 @@ def test_what_is_not_served_is_refused_by_name(command_plugin: PluginProcess, co
 def test_a_running_command_is_killed_with_its_children(how: str, tmp_path: Path) -> None:
     plugin, pid_file = start_plugin("sandbox.plugins.command"), tmp_path / "pid"
     urn = f"urn:pulumi:dev::project::{COMMAND}::run"
-    from pulumi.runtime.proto import provider_pb2
-
-    from sandbox.plugins.values import marshal
 
     inputs = {"create": f"sleep 60 & echo $! > {pid_file}.new; mv {pid_file}.new {pid_file}; wait"}
     pending = plugin.stub.Create.future(provider_pb2.CreateRequest(urn=urn, properties=marshal(inputs)), timeout=30)

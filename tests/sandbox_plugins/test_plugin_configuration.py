@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from typing import Any
 import grpc
 import pytest
 from plugin_driver import CHECKOUT, PluginProcess, call_error, start_plugin, stop_plugin
+from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from sandbox.aws.server import AwsServer
-from sandbox.plugins.values import UNKNOWN
+from sandbox.plugins.values import UNKNOWN, marshal, unmarshal
 
 OFFICIAL = "pulumi plugin install resource aws v7.51.1"
 
@@ -74,8 +76,6 @@ def test_a_changed_endpoint_updates_the_provider_and_replaces_nothing(
     plugin: PluginProcess, aws_settings: dict[str, Any]
 ) -> None:
     from pulumi.runtime.proto import provider_pb2
-
-    from sandbox.plugins.values import marshal
 
     news = {**aws_settings, "endpoints": '[{"s3": "http://127.0.0.1:1"}]'}
     request = provider_pb2.DiffRequest(old_inputs=marshal(aws_settings), news=marshal(news))
@@ -156,6 +156,35 @@ def test_the_functions_answer_for_the_configured_account(aws_plugin: PluginProce
         "reverseDnsPrefix": "com.amazonaws",
     }
     assert "is not served" in call_error(aws_plugin.invoke, "aws:index/getRegion:getRegion").details()
+
+
+def test_what_was_created_but_cannot_be_read_is_recorded_and_mended(
+    aws_settings: dict[str, Any], aws_plugin: PluginProcess, iam: Any
+) -> None:
+    name = f"plugin-test-{uuid.uuid4().hex[:12]}"
+    iam.create_user(UserName=name)
+    statement = {"Effect": "Allow", "Action": ["iam:CreateUser", "iam:TagUser"], "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName=name, PolicyName="create-only", PolicyDocument=document)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    blind = start_plugin("sandbox.plugins.aws")
+    settings = {name: value for name, value in aws_settings.items() if name != "allowedAccountIds"}
+    blind.configure({**settings, "accessKey": key["AccessKeyId"], "secretKey": key["SecretAccessKey"]})
+    inputs = {"name": f"{name}-made", "tags": {"team": "data"}}
+    error = call_error(blind.resource("aws:iam/user:User").create, inputs)
+    stop_plugin(blind)
+
+    assert "it was created, but: AccessDenied" in error.details()
+    status = status_pb2.Status.FromString(dict(error.trailing_metadata())["grpc-status-details-bin"])
+    detail = provider_pb2.ErrorResourceInitFailed()
+    assert status.details[0].Unpack(detail)
+    assert detail.id == f"{name}-made" and list(detail.reasons) == [error.details()]
+
+    user = aws_plugin.resource("aws:iam/user:User")
+    user.id, user.outputs = detail.id, unmarshal(detail.properties)
+    assert user.update(inputs)["tagsAll"] == {"managed-by": "pulumi", "team": "data"}
+    assert user.changes(inputs) == {}
+    user.delete()
 
 
 @pytest.mark.parametrize("module", ["sandbox.plugins.aws", "sandbox.plugins.command"])

@@ -22,6 +22,9 @@ from pulumi import automation
 from sandbox import engine as sandbox_engine
 from sandbox.aws.server import AwsServer
 
+# importing pulumi_aws warns of each old resource type that it still has
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws.*")
+
 PLUGINS = {"aws": "7.51.1", "command": "1.2.1"}
 
 
@@ -113,7 +116,7 @@ def stack_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Wante
     def make(wanted: Wanted) -> automation.Stack:
         settings = automation.ProjectSettings("plugins", "python", backend=automation.ProjectBackend(backend.as_uri()))
         return automation.create_stack(
-            "test", "plugins", wanted.program, automation.LocalWorkspaceOptions(project_settings=settings)
+            "test", "plugins", wanted.program, opts=automation.LocalWorkspaceOptions(project_settings=settings)
         )
 
     return make
