@@ -1,1 +1,1 @@
-"""Runs stacks of dataloop-sts from Python and from the command line; the only place that uses Pulumi's automation API."""
+"""Runs stacks of dataloop-sts from Python and from the command line, through Pulumi's automation API."""

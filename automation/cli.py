@@ -52,7 +52,7 @@ def show_policies(
     spec_file: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="A connection spec, or a Pulumi.STACK.yaml.")],
     as_json: Json = False,
 ) -> None:
-    """Print the policy documents that a connection spec leads to: the role's permission and trust, each bucket's policy.
+    """Print the policy documents of a connection spec: the role's permission and trust, each bucket's policy.
 
     Nothing is looked up or changed. Where the spec names no account the trust policy shows ACCOUNT_ID.
     """

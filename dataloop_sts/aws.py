@@ -1,29 +1,25 @@
-"""Clients of AWS for the steps that look at or touch AWS outside Pulumi's resources: time limits, retries, clear errors."""
+"""Clients of AWS for what looks at or touches AWS outside Pulumi's resources: time limits, retries, clear errors.
+
+boto3 is imported when a client is made, not with this module: the Pulumi program describes the steps and makes no call.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 from pydantic import SecretStr
 
 from dataloop_sts.errors import AwsError
 
 if TYPE_CHECKING:
+    from botocore.config import Config
+    from botocore.exceptions import ClientError
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sts import STSClient
 
-_CONFIG = Config(
-    connect_timeout=5,
-    read_timeout=15,
-    retries={"mode": "standard", "max_attempts": 3},
-    s3={"addressing_style": "auto"},
-)
 # The codes of AWS for credentials that are wrong, unknown, expired or switched off:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html, https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 BAD_CREDENTIALS = frozenset(
@@ -60,6 +56,8 @@ class Aws:
         secret_access_key: SecretStr | None = None,
         session_token: SecretStr | None = None,
     ) -> None:
+        import boto3
+
         self.region = region
         self._session = boto3.Session(
             aws_access_key_id=access_key_id,
@@ -70,22 +68,38 @@ class Aws:
 
     def s3(self) -> S3Client:
         """A client of S3."""
-        return self._session.client("s3", config=_CONFIG)
+        return self._session.client("s3", config=_config())
 
     def iam(self) -> IAMClient:
         """A client of IAM."""
-        return self._session.client("iam", config=_CONFIG)
+        return self._session.client("iam", config=_config())
 
     def sts(self) -> STSClient:
         """A client of STS, at the region's own endpoint."""
-        return self._session.client("sts", config=_CONFIG)
+        return self._session.client("sts", config=_config())
 
 
-def error_code(error: Exception) -> str:
-    """AWS's code of a failed call, or the kind of the failure where there was no answer."""
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "Unknown"))
-    return type(error).__name__
+def _config() -> Config:
+    from botocore.config import Config
+
+    return Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "max_attempts": 3})
+
+
+def outcome(call: Callable[[], object]) -> str | None:
+    """Makes a call: None where it went through, else AWS's error code, or the kind of the failure without an answer."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        call()
+    except ClientError as error:
+        return _code(error)
+    except BotoCoreError as error:
+        return type(error).__name__
+    return None
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", "Unknown"))
 
 
 @contextmanager
@@ -95,16 +109,18 @@ def aws_errors(what: str) -> Iterator[None]:
     Args:
         what: what was being done, for the message: ``"list the objects of bucket x"``.
     """
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError):
         message = (
-            f"Cannot {what}: no AWS credentials found. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
-            'in the sandbox run: eval "$(python -m sandbox env)".'
+            f"Cannot {what}: no AWS credentials found. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+            'AWS_SECRET_ACCESS_KEY; in the sandbox run: eval "$(python -m sandbox env)".'
         )
         raise AwsError(message, code="NoCredentials") from None
     except ClientError as error:
-        code = error_code(error)
+        code = _code(error)
         advice = " Check the AWS credentials of this shell." if code in BAD_CREDENTIALS else ""
         detail = error.response.get("Error", {}).get("Message", "")
         raise AwsError(

@@ -1,7 +1,7 @@
 """Empties a managed bucket right before its deletion, unless a customer's objects are in it.
 
-Run as ``python -m dataloop_sts.empty_bucket`` with the request as JSON on standard input. The bucket itself is never deleted
-by force, so that taking a driver out of the spec is as safe as a destroy.
+Run as ``python -m dataloop_sts.empty_bucket`` with the request as JSON on standard input. The bucket itself is never
+deleted by force, so that taking a driver out of the spec is as safe as a destroy.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Refuses a destroy before anything is touched, where something worth keeping would be lost.
 
-Run as ``python -m dataloop_sts.guard`` by the resource that is deleted first, with the request as JSON on standard input.
+Run as ``python -m dataloop_sts.guard`` when the resource that goes first is deleted, with the request as JSON on
+standard input.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def all_objects(s3: S3Client, bucket: str) -> Iterator[tuple[str, str]]:
 
 def _is_ours(key: str) -> bool:
     folders, _, name = key.rpartition("/")
-    return name == PROBE_NAME or PLATFORM_FOLDER in folders.split("/") or name == PLATFORM_FOLDER
+    return name in (PROBE_NAME, PLATFORM_FOLDER) or PLATFORM_FOLDER in folders.split("/")
 
 
 def guard(request: GuardRequest, client: DataloopClient) -> None:

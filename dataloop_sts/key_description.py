@@ -1,7 +1,7 @@
-"""Writes and removes an access key's description where the AWS console keeps it: a tag on the user, named by the key's id.
+"""Writes and removes an access key's description where the AWS console keeps it: a tag on the user, named by the key.
 
-Run as ``python -m dataloop_sts.key_description write`` or ``... remove`` with the request as JSON on standard input; prints
-the key's id. Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html
+Run as ``python -m dataloop_sts.key_description write`` or ``... remove`` with the request as JSON on standard input;
+prints the key's id. Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html
 """
 
 from __future__ import annotations

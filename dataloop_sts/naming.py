@@ -41,7 +41,7 @@ def derived_names(customer: str, environment: str) -> Names:
 
 
 def environment_of(stack: str) -> str:
-    """The environment of a stack: the stack's name up to the first dot (``prod.acme`` is in ``prod``, ``dev`` in ``dev``)."""
+    """The environment of a stack, its name up to the first dot: ``prod`` of ``prod.acme``, ``dev`` of ``dev``."""
     return stack.partition(".")[0]
 
 

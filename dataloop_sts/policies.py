@@ -22,8 +22,8 @@ MANAGED_POLICY_MAX = 6144
 def permission_document(spec: ConnectionSpec) -> Document:
     """What the role may do: list, read and write each driver's bucket or folder, and delete where the driver allows it.
 
-    A driver of a whole bucket gets the statement that Dataloop documents for AWS STS (Sid ``AllowListBucket``). A driver of
-    a folder gets a listing limited by ``s3:prefix`` and object actions below the folder:
+    A driver of a whole bucket gets the statement that Dataloop documents for AWS STS (Sid ``AllowListBucket``). A
+    driver of a folder gets a listing limited by ``s3:prefix`` and object actions below the folder:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
 
     Args:
@@ -59,9 +59,9 @@ def permission_document(spec: ConnectionSpec) -> Document:
 def trust_document(user_arn: str, user_unique_id: str | None = None) -> Document:
     """Who may assume the role: exactly one IAM user.
 
-    AWS binds a user's ARN to the user's unique id when the document is saved, so a user made anew under the same name is
-    locked out (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html, "IAM user
-    principals"). The unique id in the Sid makes such a change visible as a change of the document, which saves it again.
+    AWS binds a user's ARN to the user's unique id when the document is saved, so a user made anew under the same name
+    is locked out (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html, "IAM
+    user principals"). The unique id in the Sid shows such a change as one of the document, which saves it again.
 
     Args:
         user_arn: the user's ARN.
@@ -102,7 +102,7 @@ def bucket_document(partition: str, bucket: str) -> Document:
 
 
 def canonical(document: Document) -> str:
-    """The document as text that is the same for the same meaning: no white space, keys in the order they were written."""
+    """The document as text without white space, its keys in the order they were written."""
     return json.dumps(document, separators=(",", ":"))
 
 

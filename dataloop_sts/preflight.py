@@ -6,15 +6,13 @@ Every problem found is reported, each with the place in the spec or the environm
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict
 
 from dataloop_sts import regions
-from dataloop_sts.aws import MISSING, Aws, aws_errors, error_code
+from dataloop_sts.aws import MISSING, REFUSED, Aws, aws_errors
 from dataloop_sts.dataloop import DataloopClient, Organization
 from dataloop_sts.errors import AwsError, DataloopError, Forbidden, InvalidSetting, NotAuthenticated, NotFound, Problem
 
@@ -129,20 +127,18 @@ def _dataloop_problems(client: DataloopClient, request: PreflightRequest) -> Ite
             yield Problem("drivers.project_id", str(error))
             continue
         if project.org and project.org != request.organization_id:
-            yield Problem(
-                "drivers.project_id", f"Project {project_id} belongs to organization {project.org}, not ours."
-            )
+            message = f"Project {project_id} belongs to organization {project.org}, not to {request.organization_id}."
+            yield Problem("drivers.project_id", message)
         for wanted, name in new_drivers:
             if wanted == project_id and name in taken:
-                yield Problem(
-                    "drivers.name", f"Project {project_id} has a driver named {name!r} already: choose another."
-                )
+                message = f"Project {project_id} has a driver named {name!r} already: choose another."
+                yield Problem("drivers.name", message)
     name = request.names.integration
-    if not known or name != known.integration:
-        if any(integration.name == name for integration in client.integrations(request.organization_id)):
-            yield Problem(
-                "integration.name", f"The organization has an integration named {name!r} already: choose another."
-            )
+    if known and name == known.integration:
+        return
+    if any(integration.name == name for integration in client.integrations(request.organization_id)):
+        message = f"The organization has an integration named {name!r} already: choose another."
+        yield Problem("integration.name", message)
 
 
 def _aws_problems(request: PreflightRequest) -> Iterator[Problem]:
@@ -181,42 +177,35 @@ def _taken_iam_names(aws: Aws, account: str, request: PreflightRequest) -> Itera
         name = getattr(request.names, kind)
         if request.known and name == getattr(request.known, kind):
             continue
-        with suppress(_Absent):
-            _present(look_up, name, f"look for an IAM {kind} named {name}")
-            yield Problem(
-                f"aws.names.{kind}", f"The account has an IAM {kind} named {name!r} already: give another name."
-            )
+        if _exists(look_up, name, f"look for an IAM {kind} named {name}"):
+            message = f"The account has an IAM {kind} named {name!r} already: give another name."
+            yield Problem(f"aws.names.{kind}", message)
 
 
 def _taken_bucket(aws: Aws, bucket: str) -> Iterator[Problem]:
     s3 = aws.s3()
     try:
-        _present(lambda name: s3.head_bucket(Bucket=name), bucket, f"look for a bucket named {bucket}")
-    except _Absent:
-        return
+        exists = _exists(lambda name: s3.head_bucket(Bucket=name), bucket, f"look for a bucket named {bucket}")
     except AwsError as error:
-        if error.code not in ("403", "AccessDenied"):
+        if error.code not in REFUSED:
             raise
-        yield Problem(
-            "drivers.bucket.name", f"The bucket name {bucket!r} is taken by another AWS account: choose another."
-        )
-    else:
-        yield Problem(
-            "drivers.bucket.name",
+        message = f"The bucket name {bucket!r} is taken by another AWS account: choose another."
+        yield Problem("drivers.bucket.name", message)
+        return
+    if exists:
+        message = (
             f"The account has a bucket {bucket!r} already, which this stack does not manage: choose another name, or "
-            "remove the bucket where it is left over and empty.",
+            "remove the bucket where it is left over and empty."
         )
+        yield Problem("drivers.bucket.name", message)
 
 
-class _Absent(Exception):
-    """AWS says that there is no such thing."""
-
-
-def _present(look_up: Callable[[str], Any], name: str, what: str) -> None:
-    with aws_errors(what):
-        try:
+def _exists(look_up: Callable[[str], Any], name: str, what: str) -> bool:
+    try:
+        with aws_errors(what):
             look_up(name)
-        except ClientError as error:
-            if error_code(error) in MISSING:
-                raise _Absent from None
-            raise
+    except AwsError as error:
+        if error.code in MISSING:
+            return False
+        raise
+    return True

@@ -63,8 +63,8 @@ def _sandbox_endpoint() -> str:
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
     if not endpoint:
         raise DataloopStsError(
-            "This is a sandbox stack and AWS_ENDPOINT_URL is not set. Start the sandbox with `python -m sandbox up` and "
-            'take its settings into this shell with: eval "$(python -m sandbox env)"'
+            "This is a sandbox stack and AWS_ENDPOINT_URL is not set. Start the sandbox with `python -m sandbox up` "
+            'and take its settings into this shell with: eval "$(python -m sandbox env)"'
         )
     return endpoint
 
@@ -74,6 +74,6 @@ def _require_python_on_path() -> None:
     found = shutil.which("python")
     if not found or Path(found).parent.resolve() != Path(sys.executable).parent.resolve():
         raise DataloopStsError(
-            f"`python` on PATH is {found or 'missing'}, the program runs with {sys.executable}: activate the environment "
-            "first (source .venv/bin/activate)."
+            f"`python` on PATH is {found or 'missing'}, the program runs with {sys.executable}: activate the "
+            "environment first (source .venv/bin/activate)."
         )

@@ -205,7 +205,7 @@ class ConnectionSpec(_Model):
     access_key: AccessKeySpec = Field(default=AccessKeySpec(), description="The access key that Dataloop holds")
     on_destroy: OnDestroy = Field(
         "retain",
-        description="Managed buckets at destroy: retain keeps them, refuse stops the destroy, delete removes them once empty",
+        description="Managed buckets at destroy: retain keeps them, refuse stops it, delete removes them once empty",
     )
     drivers: Annotated[tuple[DriverSpec, ...], AfterValidator(_some_drivers)] = Field(
         description="The storage drivers, at least one"
@@ -271,8 +271,9 @@ def _contradictions(drivers: tuple[DriverSpec, ...]) -> Iterator[str]:
     for (_, wide), (index, narrow) in permutations(enumerate(drivers), 2):
         if wide.covers(narrow) and wide.allow_delete and not narrow.allow_delete:
             yield (
-                f"drivers[{index}].allow_delete: false cannot hold, since driver {wide.name!r} covers the same objects with "
-                "allow_delete true and both use one role; give both the same value, or the one its own prefix"
+                f"drivers[{index}].allow_delete: false cannot hold, since driver {wide.name!r} covers the same "
+                "objects with allow_delete true and both use one role; give both the same value, or the one its own "
+                "prefix"
             )
 
 
@@ -297,7 +298,8 @@ def _derived_name_problems(data: object, environment: str) -> Iterator[Problem]:
         if len(name) > maximum:
             yield Problem(
                 f"aws.names.{kind}",
-                f"the derived name {name!r} has {len(name)} characters, IAM allows {maximum}: shorten customer, or give a name here",
+                f"the derived name {name!r} has {len(name)} characters, IAM allows {maximum}: "
+                "shorten customer, or give a name here",
             )
 
 

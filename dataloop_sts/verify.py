@@ -3,8 +3,8 @@
 Run as ``python -m dataloop_sts.verify`` with the request as JSON on standard input; prints a report
 ``{"ok", "checks": [{"name", "expected", "actual", "ok"}]}`` and exits with 1 unless every check holds.
 
-The probe object is ``test-file`` in the driver's folder, the name that Dataloop's own TEST uses. It is removed where the
-role may delete, and stays, empty of meaning and always under that one name, where it may not.
+The probe object is ``test-file`` in the driver's folder, the name that Dataloop's own TEST uses. It is removed where
+the role may delete, and stays, always under that one name, where it may not.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from dataloop_sts import steps
-from dataloop_sts.aws import REFUSED, Aws, error_code
+from dataloop_sts.aws import REFUSED, Aws, outcome
 from dataloop_sts.waiting import attempts, settle_seconds
 
 PROBE_NAME = "test-file"
@@ -38,7 +37,7 @@ class Target(steps.Request):
 
 
 class VerificationRequest(steps.Request):
-    """The credentials to try and what to expect of them; ``documents`` is a hash that makes a new request of a new policy."""
+    """The credentials to try and what to expect; ``documents`` is a hash that makes a new request of a new policy."""
 
     region: str
     access_key_id: str
@@ -159,12 +158,10 @@ def _settled(expectation: _Expectation, clock: Iterator[int]) -> Check:
 
 
 def _outcome(call: Callable[[], object]) -> str:
-    try:
-        call()
-    except (ClientError, BotoCoreError) as error:
-        code = error_code(error)
-        return REFUSED_TEXT if code in REFUSED else code
-    return ALLOWED
+    code = outcome(call)
+    if code is None:
+        return ALLOWED
+    return REFUSED_TEXT if code in REFUSED else code
 
 
 def _step(request: VerificationRequest) -> int:
@@ -174,7 +171,8 @@ def _step(request: VerificationRequest) -> int:
         check = report.failed
         sys.stderr.write(
             f"The verification failed at '{check.name}': expected {check.expected}, got {check.actual}. "
-            f"{sum(c.ok for c in report.checks)} of {len(report.checks)} checks hold. If IAM is slow to settle, run again.\n"
+            f"{sum(c.ok for c in report.checks)} of {len(report.checks)} checks hold. "
+            "If IAM is slow to settle, run again.\n"
         )
         return 1
     return 0

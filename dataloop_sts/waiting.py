@@ -35,7 +35,7 @@ def settle_seconds() -> float:
 
 
 def attempts(seconds: float) -> Iterator[int]:
-    """Counts tries from 1, sleeping before each but the first, until ``seconds`` have passed; always at least one try."""
+    """Counts tries from 1, sleeping before each but the first, until ``seconds`` have passed; always one at least."""
     deadline = time.monotonic() + seconds
     longest = _FIRST_WAIT_S
     number = 1

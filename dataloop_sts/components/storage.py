@@ -40,7 +40,7 @@ class ManagedBucket(pulumi.ComponentResource):
         - its ownership controls (bucket owner enforced, so no ACLs),
         - its default encryption (SSE-S3),
         - its policy, which refuses every call without TLS,
-        - the step that empties it before its deletion, where the spec says ``delete`` and nothing of the customer is lost.
+        - the step that empties it before its deletion, where nothing of the customer is lost.
 
     With ``on_destroy: retain`` the bucket and all of these stay when they leave the stack.
     """

@@ -1,4 +1,4 @@
-"""What the dynamic providers share: one-line errors, the engine's life, waiting for Dataloop's TEST, comparing properties."""
+"""What the dynamic providers share: one-line errors, the engine's life, waiting for TEST, comparing properties."""
 
 from __future__ import annotations
 

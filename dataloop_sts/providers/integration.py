@@ -18,8 +18,8 @@ _INPUTS = ("organization_id", "name", "generation", *_CREDENTIALS)
 class IntegrationProvider(DataloopProvider):
     """Adapts Pulumi's calls to the integrations of the Dataloop API.
 
-    ``updated_at`` of the last write is kept in the state. Any other value on the platform says that somebody else wrote,
-    and so that the credentials there may not be ours: they are written and tested again before any old key is deleted.
+    ``updated_at`` of the last write is kept in the state. Any other value on the platform says that somebody else
+    wrote, so the credentials there may not be ours: they are written and tested again before an old key is deleted.
     """
 
     @one_line_errors
