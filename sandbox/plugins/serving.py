@@ -51,8 +51,11 @@ def serve(servicer: provider_pb2_grpc.ResourceProviderServicer, clean_up: Callab
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the engine died before it could be watched
+        leave()
 
     threading.Thread(target=_watch, args=(parent, leave), name="parent-watch", daemon=True).start()
     server.wait_for_termination()

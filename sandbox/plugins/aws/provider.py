@@ -12,8 +12,9 @@ from pulumi.runtime.proto import provider_pb2
 from sandbox.plugins import differences
 from sandbox.plugins.aws import config as configuration
 from sandbox.plugins.aws import documents
-from sandbox.plugins.aws.clients import CREDENTIAL_ERRORS, Clients
-from sandbox.plugins.aws.handler import Handler, error_code, wait_for
+from sandbox.plugins.aws.clients import Clients
+from sandbox.plugins.aws.failures import explained
+from sandbox.plugins.aws.handler import Handler, wait_for
 from sandbox.plugins.aws.iam_roles import Policy, Role, RolePolicyAttachment
 from sandbox.plugins.aws.iam_users import AccessKey, User
 from sandbox.plugins.aws.s3_bucket import Bucket
@@ -64,22 +65,8 @@ class AwsProvider(BaseServicer):
         return self._explained(error, "")
 
     def _explained(self, error: Exception, doing: str) -> ProviderError:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        if isinstance(error, ClientError):
-            code, message = error_code(error), error.response.get("Error", {}).get("Message", "")
-            if code in CREDENTIAL_ERRORS:
-                key = self._clients.config.credentials.access_key_id
-                return ProviderError(
-                    f"{doing}AWS refused the credentials (access key id {key}): {code}: {message}",
-                    grpc.StatusCode.UNAUTHENTICATED,
-                )
-            return ProviderError(f"{doing}{code}: {message}")
-        if isinstance(error, BotoCoreError):
-            return ProviderError(
-                f"{doing}{error}; does the sandbox run? See `python -m sandbox status`", grpc.StatusCode.UNKNOWN
-            )
-        return ProviderError(f"{doing}{type(error).__name__}: {error}", grpc.StatusCode.UNKNOWN)
+        key = None if self._configured is None else self._configured.config.credentials.access_key_id
+        return explained(error, doing, key)
 
     # --- configuration
 
