@@ -35,6 +35,7 @@ class _Arguments:
 
 def test_no_secret_reaches_state_logs_events_outputs_or_process_arguments(project: Any, tmp_path: Path) -> None:
     events = tmp_path / "events.json"
+    project.extra = {"PULUMI_DEBUG_COMMANDS": "true"}  # offers --event-log
     with _Arguments() as arguments:
         said = [
             project.preview("--diff").ok().output,
@@ -67,7 +68,7 @@ def test_no_secret_reaches_state_logs_events_outputs_or_process_arguments(projec
     texts = {str(path): path.read_text(errors="replace") for path in files if path.is_file()}
     texts |= {f"output {number}": text for number, text in enumerate(said)}
     texts["process arguments"] = "\n".join(arguments.seen)
-    for what, value in {"secret access key": secret, "token": token, "passphrase-encoded": _base64(secret)}.items():
+    for what, value in {"secret access key": secret, "token": token, "secret access key in base64": _base64(secret)}.items():
         found = [place for place, text in texts.items() if value in text]
         assert not found, f"the {what} stands in {found}"
 
