@@ -177,16 +177,24 @@ def test_a_user_made_anew_under_the_same_name_is_locked_out_until_up_with_refres
     project.up("--expect-no-changes").ok()
 
 
-def test_a_renamed_user_is_replaced_and_the_driver_keeps_working(project: Any) -> None:
+def test_renamed_iam_objects_leave_a_working_connection_and_the_driver_its_id(project: Any) -> None:
     project.up().ok()
     driver_id = project.outputs()["driver_ids"][f"{project.customer}-images"]
-    project.spec["aws"]["names"] = {"user": f"{project.customer}-renamed"}
-    assert "replace" in project.changes()["user"]
+    new = f"{project.customer}-renamed"
+    project.spec["aws"]["names"] = {"user": new, "role": new, "policy": new}
+    changes = project.changes()
+    assert changes["user"] == "update"
+    assert "replace" in changes["role"]
+    assert "replace" in changes["policy"]
+    assert changes["integration"] == "update"
     project.up().ok()
-    assert project.outputs()["user_arn"].endswith(f":user/{project.customer}-renamed")
-    assert project.outputs()["driver_ids"][f"{project.customer}-images"] == driver_id
+    outputs = project.outputs()
+    assert outputs["user_arn"].endswith(f":user/{new}")
+    assert outputs["role_arn"].endswith(f":role/{new}")
+    assert outputs["driver_ids"][f"{project.customer}-images"] == driver_id
     project.world.dataloop("GET", f"/drivers/{driver_id}/test")
-    assert project.owned()["IAM users"] == [f"{project.customer}-renamed"]
+    owned = project.owned()
+    assert owned["IAM users"] == owned["IAM roles"] == owned["IAM policies"] == [new]
 
 
 def test_a_new_generation_of_the_key_replaces_the_old_one(project: Any) -> None:
