@@ -38,7 +38,9 @@ def run() -> None:
             sandbox=config.get_bool("sandbox") or False,
         )
     except SpecError as error:
-        mistakes = "\n".join(f"  {CONFIG_NAMESPACE}:connection.{problem}" for problem in error.problems)
+        mistakes = "\n".join(
+            f"  {CONFIG_NAMESPACE}:connection{'.' if problem.path else ' '}{problem}" for problem in error.problems
+        )
         raise pulumi.RunError(f"The connection spec in Pulumi.{stack}.yaml is not valid:\n{mistakes}") from None
     except DataloopStsError as error:
         raise pulumi.RunError(str(error)) from None

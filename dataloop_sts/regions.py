@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # https://docs.aws.amazon.com/general/latest/gr/rande.html
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}")
 _UNSERVED = re.compile(r"[a-z]{2}-iso[a-z]*-.*")
 
 

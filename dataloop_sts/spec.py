@@ -15,7 +15,6 @@ from pydantic import (
     StrictBool,
     StrictInt,
     ValidationError,
-    model_validator,
 )
 
 from dataloop_sts import naming, regions
@@ -30,6 +29,7 @@ _TAGS_MAX = 40  # AWS allows 50 on a user; the key's description and a team's la
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 _PREFIX_TEXT = re.compile(r"[A-Za-z0-9 !_.'()=+@:,&/-]+")
 _PREFIX_MAX = 512
+_DATALOOP_NAME_MAX = 100
 ACCESS_KEY_TAG_PREFIX = "AKIA"
 """A tag whose key begins so describes an access key (it is how the AWS console stores a key's description)."""
 
@@ -51,12 +51,12 @@ def _dataloop_id(value: str) -> str:
 
 
 def _dataloop_name(value: str) -> str:
-    ok = 1 <= len(value) <= 100 and value.strip() == value and value.isprintable()
+    ok = 1 <= len(value) <= _DATALOOP_NAME_MAX and value.strip() == value and value.isprintable()
     return _checked(None if ok else "use 1 to 100 printable characters, no space at the ends", value)
 
 
 def _account_id(value: str) -> str:
-    ok = re.fullmatch(r"\d{12}", value)
+    ok = re.fullmatch(r"[0-9]{12}", value)
     return _checked(None if ok else "an AWS account id has 12 digits; write it in quotes", value)
 
 
@@ -187,9 +187,20 @@ class DriverSpec(_Model):
         return self.bucket == other.bucket and (other.prefix or "").startswith(self.prefix or "")
 
 
-def _some_drivers(value: tuple[DriverSpec, ...]) -> tuple[DriverSpec, ...]:
+class _MistakesError(ValueError):
+    """Mistakes of one field that have places of their own within the spec."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+def _agreeing_drivers(value: tuple[DriverSpec, ...]) -> tuple[DriverSpec, ...]:
     if not value:
         raise ValueError("needs at least one entry")
+    problems = [*_repeated_driver_names(value), *_contradictions(value)]
+    if problems:
+        raise _MistakesError(problems)
     return value
 
 
@@ -207,7 +218,7 @@ class ConnectionSpec(_Model):
         "retain",
         description="Managed buckets at destroy: retain keeps them, refuse stops it, delete removes them once empty",
     )
-    drivers: Annotated[tuple[DriverSpec, ...], AfterValidator(_some_drivers)] = Field(
+    drivers: Annotated[tuple[DriverSpec, ...], AfterValidator(_agreeing_drivers)] = Field(
         description="The storage drivers, at least one"
     )
 
@@ -227,20 +238,12 @@ class ConnectionSpec(_Model):
         try:
             spec = cls.model_validate(data)
         except ValidationError as error:
-            problems += [
-                Problem(_path(e["loc"]), _message(e)) for e in error.errors(include_url=False, include_input=False)
-            ]
+            for mistake in error.errors(include_url=False, include_input=False):
+                problems += _problems(mistake)
         problems += _derived_name_problems(data, environment)
         if spec is None or problems:
             raise SpecError(problems)
         return spec
-
-    @model_validator(mode="after")
-    def _drivers_agree(self) -> Self:
-        problems = [*_repeated_driver_names(self.drivers), *_contradictions(self.drivers)]
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
 
     def names(self, environment: str) -> naming.Names:
         """The names of the connection's IAM objects and its integration in an environment."""
@@ -258,22 +261,24 @@ class ConnectionSpec(_Model):
         return tuple(dict.fromkeys(driver.bucket.name for driver in self.drivers))
 
 
-def _repeated_driver_names(drivers: tuple[DriverSpec, ...]) -> Iterator[str]:
+def _repeated_driver_names(drivers: tuple[DriverSpec, ...]) -> Iterator[Problem]:
     seen: dict[str, int] = {}
     for index, driver in enumerate(drivers):
         if driver.name in seen:
-            yield f"drivers[{index}].name: {driver.name!r} is the name of drivers[{seen[driver.name]}] already"
+            yield Problem(
+                f"drivers[{index}].name", f"{driver.name!r} is the name of drivers[{seen[driver.name]}] already"
+            )
         seen.setdefault(driver.name, index)
 
 
-def _contradictions(drivers: tuple[DriverSpec, ...]) -> Iterator[str]:
+def _contradictions(drivers: tuple[DriverSpec, ...]) -> Iterator[Problem]:
     """All drivers share one role: where one may delete, no other can be kept from it."""
     for (_, wide), (index, narrow) in permutations(enumerate(drivers), 2):
         if wide.covers(narrow) and wide.allow_delete and not narrow.allow_delete:
-            yield (
-                f"drivers[{index}].allow_delete: false cannot hold, since driver {wide.name!r} covers the same "
-                "objects with allow_delete true and both use one role; give both the same value, or the one its own "
-                "prefix"
+            yield Problem(
+                f"drivers[{index}].allow_delete",
+                f"false cannot hold, since driver {wide.name!r} covers the same objects with allow_delete true and "
+                "both use one role; give both the same value, or the one its own prefix",
             )
 
 
@@ -291,6 +296,14 @@ def _derived_name_problems(data: object, environment: str) -> Iterator[Problem]:
     aws = data.get("aws")
     given = aws.get("names") if isinstance(aws, Mapping) else None
     derived = naming.derived_names(customer, environment)
+    integration = data.get("integration")
+    named = isinstance(integration, Mapping) and integration.get("name") is not None
+    if not named and len(derived.integration) > _DATALOOP_NAME_MAX:
+        yield Problem(
+            "integration.name",
+            f"the derived name {derived.integration!r} has {len(derived.integration)} characters, "
+            f"{_DATALOOP_NAME_MAX} are allowed: shorten customer, or give a name here",
+        )
     for kind, maximum in _DERIVED:
         if isinstance(given, Mapping) and given.get(kind) is not None:
             continue
@@ -316,7 +329,15 @@ _MESSAGES = {
     "bool_type": "must be true or false, without quotes",
     "int_type": "must be a whole number, without quotes",
     "string_type": "must be text (numbers in quotes)",
+    "model_type": "must hold keys of its own, each with a value",
+    "dict_type": "must hold keys of its own, each with a value",
+    "tuple_type": "must be a list",
 }
+
+
+def _problems(error: Mapping[str, Any]) -> list[Problem]:
+    cause = error.get("ctx", {}).get("error")
+    return cause.problems if isinstance(cause, _MistakesError) else [Problem(_path(error["loc"]), _message(error))]
 
 
 def _message(error: Mapping[str, Any]) -> str:
