@@ -119,11 +119,11 @@ def _datasets(request: GuardRequest, client: DataloopClient) -> Iterator[str]:
 
 
 def _foreign_drivers(request: GuardRequest, client: DataloopClient) -> Iterator[str]:
-    foreign = [
-        driver.name or driver.id
-        for driver in client.drivers(integration_id=request.integration_id)
-        if driver.id not in request.drivers.values()
-    ]
+    try:
+        users = client.drivers(integration_id=request.integration_id)
+    except NotFound:
+        return
+    foreign = [driver.name or driver.id for driver in users if driver.id not in request.drivers.values()]
     if foreign:
         yield f"integration {request.integration_id} is used by {in_words(foreign, 'other driver')}"
 

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from dataloop_sts import dataloop
 from dataloop_sts.dataloop import INTEGRATION_TYPE, DataloopClient, StsCredentials
 from dataloop_sts.errors import Conflict, DataloopError, DataloopStsError, DriverTestFailed, NotFound
+from dataloop_sts.guard import in_words
 from dataloop_sts.providers.base import DataloopProvider, Props, changed, is_unknown, one_line_errors, settled_test
 
 _CREDENTIALS = ("access_key_id", "secret_access_key", "role_arn")
@@ -97,13 +98,13 @@ class IntegrationProvider(DataloopProvider):
     def delete(self, id_: str, props: Props) -> None:
         """Deletes it; what is gone already is fine, what drivers use is not."""
         client, organization_id = self.client, props["organization_id"]
-        users = [driver.name or driver.id for driver in client.drivers(integration_id=id_)]
-        if users:
-            raise Conflict(
-                what=f"Integration {props['name']!r} is still used by {len(users)} driver(s): {', '.join(users[:5])}",
-                next_step="Remove those drivers, or move them to another integration, then run again.",
-            )
         try:
+            users = [driver.name or driver.id for driver in client.drivers(integration_id=id_)]
+            if users:
+                raise Conflict(
+                    what=f"Integration {props['name']!r} is still used by {in_words(users, 'driver')}",
+                    next_step="Remove those drivers, or move them to another integration, then run again.",
+                )
             client.delete_integration(organization_id, id_)
         except NotFound:
             return

@@ -179,6 +179,11 @@ class Project:
         backend = Path(self.world.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
         return (backend / ".pulumi" / "stacks" / "dataloop-sts" / f"{self.stack}.json").read_text()
 
+    def resources(self) -> set[str]:
+        """The URNs of the resources in the stack's state."""
+        deployed = json.loads(self.checkpoint())["checkpoint"]["latest"]
+        return {resource["urn"] for resource in (deployed or {}).get("resources", [])}
+
     def access_key(self) -> tuple[str, str]:
         """The key that the stack holds, secret included, as only the passphrase's owner can read it."""
         done = self.pulumi("stack", "export", "--show-secrets", "--stack", self.stack).ok()

@@ -68,7 +68,11 @@ def test_no_secret_reaches_state_logs_events_outputs_or_process_arguments(projec
     texts = {str(path): path.read_text(errors="replace") for path in files if path.is_file()}
     texts |= {f"output {number}": text for number, text in enumerate(said)}
     texts["process arguments"] = "\n".join(arguments.seen)
-    for what, value in {"secret access key": secret, "token": token, "secret access key in base64": _base64(secret)}.items():
+    for what, value in {
+        "secret access key": secret,
+        "token": token,
+        "secret access key in base64": _base64(secret),
+    }.items():
         found = [place for place, text in texts.items() if value in text]
         assert not found, f"the {what} stands in {found}"
 
