@@ -1,0 +1,340 @@
+"""The one background sandbox of a checkout: started, stopped, asked after and forgotten."""
+
+import fcntl
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from sandbox import SandboxError
+from sandbox.ready import FOREIGN_VARIABLES, ReadyFile
+from sandbox.serve import end_holder, is_free, pid_file_holder, start_detached
+
+PASSPHRASE = "sandbox"  # noqa: S105 - it encrypts the secrets of a throwaway world
+STATE_DIR_VARIABLE = "DATALOOP_STS_SANDBOX_DIR"
+_MARKER = "# The state of `python -m sandbox`: private, and thrown away by `python -m sandbox reset`.\n*\n"
+_KEPT_ENGINE_LOGS = 40
+_POLL_S = 0.05
+
+
+class RememberedStack(BaseModel):
+    """A Pulumi stack in the sandbox's backend that still has resources."""
+
+    model_config = ConfigDict(frozen=True)
+
+    project: str
+    stack: str
+    resources: int
+    """How many resources the stack remembers, itself and its providers not counted."""
+    stale: int
+    """How many of them lie in a sandbox that is gone, so that Pulumi would look for them in vain."""
+
+
+class Status(BaseModel):
+    """What is known of a checkout's sandbox. `ready` is None while it is starting, and while it is not running."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state_dir: Path
+    pid: int | None
+    since: AwareDatetime | None
+    ready: ReadyFile | None
+    stacks: tuple[RememberedStack, ...]
+
+    @property
+    def running(self) -> bool:
+        return self.pid is not None
+
+    @property
+    def notice(self) -> str | None:
+        """What to do about stacks that remember an earlier sandbox; None where there is nothing to do."""
+        stale = [stack for stack in self.stacks if stack.stale]
+        if not stale:
+            return None
+        names = ", ".join(f"{each.stack} ({each.stale} resources)" for each in stale)
+        return (
+            f"the stack's state is older than this sandbox, which started empty: {names}. Forget it with "
+            "`python -m sandbox reset`, or keep it and make the resources again with `pulumi up --refresh`."
+        )
+
+
+class Instance:
+    """The background sandbox of one checkout, or of any folder named by `state_dir` (several may run side by side).
+
+    `state_dir` holds, readable by its owner only: ready.json, pid (locked while the sandbox lives), serve.log,
+    ports.json (so that a restart answers where the stack's AWS provider remembers it), pulumi-home/ and backend/.
+    """
+
+    def __init__(self, checkout: Path | None = None, *, state_dir: Path | None = None) -> None:
+        self.checkout = (checkout or find_checkout()).resolve()
+        self.state_dir = (state_dir or self.checkout / ".sandbox").absolute()
+        self.ready_file = self.state_dir / "ready.json"
+        self.pid_file = self.state_dir / "pid"
+        self.log_file = self.state_dir / "serve.log"
+        self.ports_file = self.state_dir / "ports.json"
+        self.pulumi_home = self.state_dir / "pulumi-home"
+        self.backend = self.state_dir / "backend"
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Make the state folder and what belongs in it. Raises SandboxError where the folder is someone else's."""
+        try:
+            self._claim_state_dir()
+            for folder in (self.pulumi_home, self.backend):
+                folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise SandboxError(f"cannot keep the sandbox's state in {self.state_dir}: {error.strerror}") from None
+        self._trim_engine_logs()
+
+    def up(self, *, timeout_s: float = 60.0) -> bool:
+        """Start the sandbox unless it runs, and return once it answers: True where it was started by this call.
+
+        Raises SandboxError, with the end of its log, where it does not answer in time; nothing is left running then.
+        """
+        self.prepare()
+        with self._exclusive():
+            if pid_file_holder(self.pid_file):
+                self._wait_until_ready(timeout_s)
+                return False
+            self._child = self._start()
+            try:
+                self._wait_until_ready(timeout_s)
+            except BaseException:
+                self._terminate()
+                raise
+            self._remember_ports()
+            return True
+
+    def down(self) -> bool:
+        """Stop the sandbox: SIGTERM, and SIGKILL after ten seconds. False where it was not running."""
+        if not self.state_dir.is_dir():
+            return False
+        with self._exclusive():
+            was_running = self._terminate()
+            self.ready_file.unlink(missing_ok=True)
+            return was_running
+
+    def reset(self) -> tuple[RememberedStack, ...]:
+        """Stop the sandbox and forget its Pulumi stacks, which are returned; plugins and engine settings stay."""
+        if not self.state_dir.is_dir():
+            return ()
+        self._claim_state_dir()
+        self.down()
+        with self._exclusive():
+            forgotten = remembered_stacks(self.backend, sandbox_start=None)
+            if self.backend.is_symlink():
+                self.backend.unlink()  # what it leads to lies outside the sandbox
+            elif self.backend.exists():
+                shutil.rmtree(self.backend)
+        return forgotten
+
+    def status(self) -> Status:
+        """Look, and change nothing."""
+        holder = pid_file_holder(self.pid_file)
+        since = holder.since if holder else None
+        ready = None
+        if holder:
+            with suppress(SandboxError):
+                ready = ReadyFile.read(self.ready_file)
+        return Status(
+            state_dir=self.state_dir,
+            pid=holder.pid if holder else None,
+            since=since,
+            ready=ready,
+            stacks=remembered_stacks(self.backend, sandbox_start=since),
+        )
+
+    def ready(self) -> ReadyFile:
+        """Where the running sandbox answers. Raises SandboxError where it does not run."""
+        if not pid_file_holder(self.pid_file):
+            raise SandboxError("the sandbox is not running; start it: python -m sandbox up")
+        if not self.ready_file.exists():
+            raise SandboxError("the sandbox is still starting; wait until it answers: python -m sandbox up")
+        return ReadyFile.read(self.ready_file)
+
+    def environment(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """The variables in which `pulumi` and this project's programs work in the sandbox.
+
+        PATH and NO_PROXY extend those of `environ`; everything else replaces what is there, the passphrase too, since
+        Pulumi.dev.yaml belongs to that one. FOREIGN_VARIABLES must be unset beside it: see `process_environment`.
+        Raises SandboxError where the sandbox does not run.
+        """
+        ready = self.ready()
+        self.prepare()
+        variables = ready.variables(environ) | {
+            "PULUMI_HOME": str(self.pulumi_home),
+            "PULUMI_BACKEND_URL": self.backend.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+        first_on_path = [folder for folder in (_engine_folder(), self.checkout / ".venv" / "bin") if folder]
+        if self.uses_stand_in_plugins():
+            variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+        path = [*map(str, first_on_path), *environ.get("PATH", os.defpath).split(os.pathsep)]
+        return variables | {"PATH": os.pathsep.join(dict.fromkeys(path))}
+
+    def process_environment(self, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """A whole environment for a child process: `environ` without FOREIGN_VARIABLES, under `environment`."""
+        kept = {name: value for name, value in environ.items() if name not in FOREIGN_VARIABLES}
+        return kept | self.environment(environ)
+
+    def uses_stand_in_plugins(self) -> bool:
+        """Whether a plugin of this checkout is a script of ours in the place of the official program."""
+        for plugin in self.pulumi_home.glob("plugins/resource-*/pulumi-resource-*"):
+            with plugin.open("rb") as stream:
+                if stream.read(2) == b"#!":
+                    return True
+        return False
+
+    def _claim_state_dir(self) -> None:
+        """`reset` deletes in here: take no folder that holds someone else's files."""
+        self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        marker = self.state_dir / ".gitignore"
+        if not marker.exists():
+            if self.state_dir.name != ".sandbox" and any(self.state_dir.iterdir()):
+                raise SandboxError(
+                    f"{self.state_dir} holds files that are not a sandbox's; name an empty or a new folder"
+                )
+            marker.write_text(_MARKER, encoding="utf-8")
+        self.state_dir.chmod(0o700)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """One command at a time changes this sandbox; a second one waits for the first."""
+        with (self.state_dir / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # bounded, since whoever holds it waits for a bounded time
+            yield
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self.ready_file.unlink(missing_ok=True)
+        if self.log_file.exists():
+            self.log_file.replace(self.log_file.with_suffix(".log.1"))  # tells why the last one ended
+        aws_port, dataloop_port = self._remembered_ports()
+        return start_detached(
+            self.ready_file, self.pid_file, self.log_file, aws_port=aws_port, dataloop_port=dataloop_port
+        )
+
+    def _wait_until_ready(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not self.ready_file.exists():
+            ended = self._child.poll() is not None if self._child else pid_file_holder(self.pid_file) is None
+            if ended:
+                raise SandboxError(f"the sandbox ended while it started: {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise SandboxError(
+                    f"the sandbox has not answered for {timeout_s:.0f} s: {self._last_words()}; "
+                    "end it with `python -m sandbox down`, then try again"
+                )
+            time.sleep(_POLL_S)
+
+    def _last_words(self) -> str:
+        lines = (
+            self.log_file.read_text(encoding="utf-8", errors="replace").split("\n") if self.log_file.exists() else []
+        )
+        spoken = [line.strip() for line in lines if line.strip()]
+        last = spoken[-1].removeprefix("Error: ") if spoken else "it said nothing"
+        return f"{last} (log: {self.log_file})"
+
+    def _terminate(self) -> bool:
+        """End the process that holds the pid file, and the one that this object started. True where there was one."""
+        was_running = end_holder(self.pid_file)
+        if self._child:
+            self._child.kill()  # nothing happens where it has ended; it may not have reached its pid file yet
+            self._child.wait()
+            self._child = None
+        return was_running
+
+    def _remembered_ports(self) -> tuple[int, int]:
+        """The ports of the last start, each 0 where there was none or where something else listens now."""
+        try:
+            ports = TypeAdapter(dict[str, int]).validate_json(self.ports_file.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return 0, 0
+        wanted = (ports.get("aws", 0), ports.get("dataloop", 0))
+        aws, dataloop = (port if 0 < port < 65536 and is_free(port) else 0 for port in wanted)
+        return aws, dataloop
+
+    def _remember_ports(self) -> None:
+        ready = ReadyFile.read(self.ready_file)
+        urls = {"aws": ready.aws.endpoint_url, "dataloop": ready.dataloop.api_url}
+        self.ports_file.write_text(
+            json.dumps({name: urlsplit(url).port for name, url in urls.items()}), encoding="utf-8"
+        )
+
+    def _trim_engine_logs(self) -> None:
+        """Pulumi adds a log to its home with each command, and never removes one."""
+        logs = [(log.stat().st_mtime, log) for log in self.pulumi_home.glob("logs/*") if log.is_file()]
+        for _, log in sorted(logs, reverse=True)[_KEPT_ENGINE_LOGS:]:
+            log.unlink(missing_ok=True)
+
+
+def find_checkout() -> Path:
+    """The checkout that this package lies in, else the one around the current folder. Raises SandboxError."""
+    for folder in (Path(__file__).parents[1], Path.cwd(), *Path.cwd().parents):
+        if (folder / "pyproject.toml").is_file() and (folder / "sandbox").is_dir():
+            return folder
+    raise SandboxError("there is no checkout of dataloop-sts here; change to its folder, then try again")
+
+
+def remembered_stacks(backend: Path, *, sandbox_start: datetime | None) -> tuple[RememberedStack, ...]:
+    """The stacks of a Pulumi file backend that have resources.
+
+    A resource is stale where it was made before `sandbox_start` (None: no sandbox runs, so nothing is compared). Only
+    AWS resources are looked at for that: each connection has some, and a refresh drops them once they are gone, while
+    checks and commands, which have nothing of their own in the sandbox, keep their first date for ever.
+    Layout and fields: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go (ResourceV3).
+    """
+    found = []
+    files = (*backend.glob(".pulumi/stacks/*/*.json"), *backend.glob(".pulumi/stacks/*/*.json.gz"))
+    for file in sorted(files):
+        try:
+            content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+            checkpoint = _Checkpoint.model_validate_json(content)
+        except (OSError, EOFError, ValidationError):
+            continue  # being replaced, or not a checkpoint: Pulumi itself tells what is wrong with it
+        latest = checkpoint.checkpoint.latest
+        resources = [each for each in (latest.resources if latest else []) if not each.type.startswith("pulumi:")]
+        if resources:
+            stale = [each for each in resources if sandbox_start and each.lies_in_aws_since_before(sandbox_start)]
+            name = file.name.removesuffix(".gz").removesuffix(".json")
+            found.append(
+                RememberedStack(project=file.parent.name, stack=name, resources=len(resources), stale=len(stale))
+            )
+    return tuple(found)
+
+
+class _Resource(BaseModel):
+    type: str
+    created: AwareDatetime | None = None
+
+    def lies_in_aws_since_before(self, moment: datetime) -> bool:
+        return self.type.startswith("aws:") and self.created is not None and self.created < moment
+
+
+class _Deployment(BaseModel):
+    resources: list[_Resource] = []
+
+
+class _Latest(BaseModel):
+    latest: _Deployment | None = None
+
+
+class _Checkpoint(BaseModel):
+    checkpoint: _Latest
+
+
+def _engine_folder() -> Path | None:
+    """The folder that goes first on PATH for the engine; None where it is not set up yet."""
+    from sandbox import engine  # only what needs the engine pays for its import
+
+    found = engine.locate()
+    return found.bin_dir if found else None
