@@ -12,8 +12,10 @@ from itertools import islice
 from dataloop_sts import steps
 from dataloop_sts.aws import Aws, aws_errors
 from dataloop_sts.errors import AwsError, GuardRefused
-from dataloop_sts.guard import all_objects, confirmed, customer_objects, how_to_confirm
+from dataloop_sts.guard import all_objects, confirmed, customer_objects, how_to_confirm, platform_objects
 from dataloop_sts.spec import OnDestroy
+
+_BATCH = 1000  # the most that one call may delete
 
 
 class EmptyBucketRequest(steps.Request):
@@ -32,18 +34,22 @@ def empty_bucket(request: EmptyBucketRequest) -> None:
         GuardRefused: the spec refuses it, or customer's objects are there; nothing was removed.
         AwsError: AWS did not let it happen.
     """
-    if request.on_destroy == "refuse":
-        raise GuardRefused(f"Bucket {request.bucket} stays: the spec says on_destroy: refuse. Nothing was removed.")
+    if request.on_destroy != "delete":
+        raise GuardRefused(
+            f"Bucket {request.bucket} stays: the spec says on_destroy: {request.on_destroy}. Nothing was removed."
+        )
     s3 = Aws(request.region).s3()
+    removable = all_objects
     if not confirmed(request.customer):
+        removable = platform_objects  # so that what a customer puts there after this look stays, and the bucket with it
         count = sum(1 for _ in customer_objects(s3, request.bucket))
         if count:
             raise GuardRefused(
                 f"Bucket {request.bucket} stays, nothing was removed from it: it holds {count} customer's objects. "
                 f"Move what is to be kept. {how_to_confirm(request.customer)}"
             )
-    versions = all_objects(s3, request.bucket)
-    while batch := list(islice(versions, 1000)):  # the most that one call may delete
+    # listed anew each time: what was listed after a deletion need not go on where the listing before it stopped
+    while batch := list(islice(removable(s3, request.bucket), _BATCH)):
         with aws_errors(f"empty bucket {request.bucket}"):
             answer = s3.delete_objects(
                 Bucket=request.bucket,

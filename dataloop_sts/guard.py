@@ -60,6 +60,11 @@ def customer_objects(s3: S3Client, bucket: str) -> Iterator[tuple[str, str]]:
     return ((key, version) for key, version in all_objects(s3, bucket) if not _is_ours(key))
 
 
+def platform_objects(s3: S3Client, bucket: str) -> Iterator[tuple[str, str]]:
+    """The (key, version id) of the rest of a bucket: the probe and the platform's own folder. Raises likewise."""
+    return ((key, version) for key, version in all_objects(s3, bucket) if _is_ours(key))
+
+
 def all_objects(s3: S3Client, bucket: str) -> Iterator[tuple[str, str]]:
     """The (key, version id) of every version and delete marker in a bucket; a bucket that is gone holds nothing."""
     try:
