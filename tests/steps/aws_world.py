@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import boto3
@@ -22,6 +23,17 @@ from sandbox.dataloop.server import DataloopServer
 
 REGION = "eu-west-1"
 _numbers = itertools.count(1)
+
+
+@cache
+def _client(service: str, endpoint_url: str, access_key_id: str, secret: str) -> Any:
+    return boto3.client(
+        service,
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret,
+    )
 
 
 @dataclass
@@ -61,14 +73,9 @@ class World:
 
     def __post_init__(self) -> None:
         """Makes the administrator's clients."""
-        admin = {
-            "endpoint_url": self.aws.endpoint_url,
-            "region_name": REGION,
-            "aws_access_key_id": self.aws.access_key_id,
-            "aws_secret_access_key": self.aws.secret_access_key,
-        }
-        self.s3: Any = boto3.client("s3", **admin)
-        self.iam: Any = boto3.client("iam", **admin)
+        admin = (self.aws.endpoint_url, self.aws.access_key_id, self.aws.secret_access_key)
+        self.s3: Any = _client("s3", *admin)
+        self.iam: Any = _client("iam", *admin)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -89,6 +96,12 @@ class World:
     def client(self) -> DataloopClient:
         """A client of the organization's owner."""
         return DataloopClient.shared()
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Calls in this block are the test's own; Dataloop's log of calls begins after it."""
+        yield
+        self._control("DELETE", "/calls")
 
     def make_bucket(self, name: str | None = None) -> str:
         """A bucket in the connection's region."""
