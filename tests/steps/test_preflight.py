@@ -7,8 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from dataloop_sts.dataloop import DataloopClient
+from dataloop_sts.dataloop.auth import TokenCredentials
+from dataloop_sts.dataloop.transport import Retries
 from dataloop_sts.preflight import ConnectionNames, Findings, PreflightRequest, preflight
 from tests.steps.aws_world import REGION, World
 
@@ -112,7 +115,7 @@ def test_a_member_who_is_not_the_organizations_owner_is_told_so(
     monkeypatch.setenv("DATALOOP_TOKEN", world.dataloop.non_owner_token)
     found = problems(request_of())
     assert list(found) == ["organization_id"]
-    assert "needs the owner's rights" in found["organization_id"]
+    assert "only an owner may create integrations" in found["organization_id"]
 
 
 @pytest.mark.parametrize(("organization_id", "says"), [("nope", "knows no organization nope"), ("{foreign}", "")])
@@ -132,8 +135,8 @@ def test_a_project_that_is_unknown_or_somebody_elses_is_told(
 ) -> None:
     project_id = project_id.replace("{foreign}", world.dataloop.foreign_project_id)
     found = problems(request_of(drivers=((project_id, "d"),)))
-    assert list(found) == ["drivers.project_id"]
-    assert project_id in found["drivers.project_id"]
+    assert list(found) == ["drivers[].project_id"]
+    assert project_id in found["drivers[].project_id"]
 
 
 def test_an_integration_of_that_name_is_told(world: World, request_of: Callable[..., PreflightRequest]) -> None:
@@ -150,7 +153,7 @@ def test_a_driver_of_that_name_in_that_project_is_told(
     with world.preparing():
         world.register(world.connect(), f"other-{world.tag}")
     taken = {"drivers": ((world.dataloop.project_id, f"driver-{world.tag}"),), "buckets": ()}
-    assert list(problems(request_of(**taken))) == ["drivers.name"]
+    assert list(problems(request_of(**taken))) == ["drivers[].name"]
     elsewhere = ((world.dataloop.other_project_id, f"driver-{world.tag}"),)
     assert problems(request_of(drivers=elsewhere, buckets=())) == {}
 
@@ -168,8 +171,8 @@ def test_an_iam_name_that_is_taken_is_told(
 def test_a_bucket_of_ones_own_account_is_told(world: World, request_of: Callable[..., PreflightRequest]) -> None:
     bucket = world.make_bucket()
     found = problems(request_of())
-    assert list(found) == ["drivers.bucket.name"]
-    assert f"The account has a bucket '{bucket}' already" in found["drivers.bucket.name"]
+    assert list(found) == ["drivers[].bucket.name"]
+    assert f"The account has a bucket '{bucket}' already" in found["drivers[].bucket.name"]
 
 
 def test_a_bucket_of_another_account_is_told(
@@ -179,9 +182,8 @@ def test_a_bucket_of_another_account_is_told(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", world.aws.other_account_access_key_id)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", world.aws.other_account_secret_access_key)
     found = problems(request_of(account_id=None))
-    assert found == {
-        "drivers.bucket.name": f"The bucket name 'bucket-{world.tag}' is taken by another AWS account: choose another."
-    }
+    assert list(found) == ["drivers[].bucket.name"]
+    assert f"'bucket-{world.tag}' is taken, by another AWS account" in found["drivers[].bucket.name"]
 
 
 def test_credentials_of_another_account_are_told_and_nothing_there_is_looked_at(
@@ -200,9 +202,8 @@ def test_credentials_of_another_account_are_told_and_nothing_there_is_looked_at(
     ("environment", "says"),
     [
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no AWS credentials found"),
-        ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "Check the AWS credentials of this shell"),
-        ({"AWS_SECRET_ACCESS_KEY": "x" * 40}, "Check the AWS credentials of this shell"),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "127.0.0.1:9"),
+        ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "Correct or renew the AWS credentials of this shell"),
+        ({"AWS_SECRET_ACCESS_KEY": "x" * 40}, "Correct or renew the AWS credentials of this shell"),
     ],
 )
 def test_aws_credentials_that_are_missing_or_wrong_are_told(
@@ -216,6 +217,47 @@ def test_aws_credentials_that_are_missing_or_wrong_are_told(
     found = problems(request_of())
     assert list(found) == ["AWS credentials"]
     assert says in found["AWS credentials"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS_ENDPOINT_URL"),
+        ({"AWS_ENDPOINT_URL": "127.0.0.1"}, "AWS_ENDPOINT_URL"),
+        ({"AWS_PROFILE": "no-such-profile"}, "no-such-profile"),
+    ],
+)
+def test_aws_settings_that_lead_nowhere_are_told(
+    environment: dict[str, str],
+    says: str,
+    request_of: Callable[..., PreflightRequest],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    found = problems(request_of())
+    assert list(found) == ["AWS"]
+    assert says in found["AWS"]
+
+
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_a_dataloop_that_does_not_answer_is_told_and_a_sandbox_with_how_to_start_it(
+    sandbox: bool, world: World, request_of: Callable[..., PreflightRequest]
+) -> None:
+    world.fault("GET", "/users/me", drop="before", times=9)
+    retries = Retries(sleep=lambda seconds: None)
+    credentials = TokenCredentials(SecretStr(world.dataloop.token))
+    client = DataloopClient(world.dataloop.api_url, credentials, retries=retries)
+    (problem,) = preflight(request_of(sandbox=sandbox), lambda: client).problems
+    assert problem.path == ("" if sandbox else "Dataloop")
+    assert ("python -m sandbox up" in problem.message) is sandbox
+
+
+def test_a_time_to_settle_that_makes_no_sense_is_told_before_anything_waits(
+    request_of: Callable[..., PreflightRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATALOOP_STS_SETTLE_SECONDS", "soon")
+    assert "DATALOOP_STS_SETTLE_SECONDS" in problems(request_of())[""]
 
 
 def test_credentials_that_may_not_look_are_told(
@@ -244,13 +286,13 @@ def test_problems_of_both_sides_are_told_at_once(world: World, request_of: Calla
         )
     )
     assert set(found) == {
-        "drivers.name",
-        "drivers.project_id",
+        "drivers[].name",
+        "drivers[].project_id",
         "integration.name",
         "aws.names.user",
         "aws.names.role",
         "aws.names.policy",
-        "drivers.bucket.name",
+        "drivers[].bucket.name",
     }
 
 
@@ -259,7 +301,7 @@ def test_a_broken_dataloop_does_not_hide_the_problems_of_aws(
 ) -> None:
     monkeypatch.setenv("DATALOOP_TOKEN", "")
     world.make_bucket()
-    assert set(problems(request_of())) == {"", "drivers.bucket.name"}
+    assert set(problems(request_of())) == {"", "drivers[].bucket.name"}
 
 
 def test_what_the_stack_made_itself_is_not_looked_for(
@@ -279,7 +321,7 @@ def test_a_name_that_is_new_in_the_spec_is_looked_for(
 ) -> None:
     bucket = world.make_bucket()
     known = request_of(buckets=("another-bucket",)).names
-    assert list(problems(request_of(known=known, buckets=("another-bucket", bucket)))) == ["drivers.bucket.name"]
+    assert list(problems(request_of(known=known, buckets=("another-bucket", bucket)))) == ["drivers[].bucket.name"]
 
 
 def test_a_sandbox_that_was_started_anew_is_told_with_the_mend_and_nothing_else(
