@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from sandbox.aws.server import AwsServer
 from sandbox.dataloop.server import DataloopServer
-from tests.steps.aws_world import World, servers, world_of
+from tests.providers.integrations import props_of
+from tests.steps.aws_world import Connected, World, servers, world_of
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +25,15 @@ def world(running: tuple[AwsServer, DataloopServer], monkeypatch: pytest.MonkeyP
     """Names, clients and an environment of the test's own."""
     with world_of(running, monkeypatch) as ready:
         yield ready
+
+
+@pytest.fixture
+def connected(world: World) -> Connected:
+    """The AWS side."""
+    return world.connect()
+
+
+@pytest.fixture
+def props(world: World, connected: Connected) -> dict[str, Any]:
+    """The resource's inputs."""
+    return props_of(world, connected)

@@ -1,0 +1,37 @@
+"""Integrations as the tests of the providers make and find them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.steps.aws_world import Connected, World
+
+
+def props_of(world: World, connected: Connected, **changes: Any) -> dict[str, Any]:
+    """The resource's inputs as they come over the wire: numbers are floats, what is None is not there."""
+    return {
+        "organization_id": world.dataloop.org_id,
+        "name": f"integration-{world.tag}",
+        "access_key_id": connected.access_key_id,
+        "secret_access_key": connected.secret,
+        "role_arn": connected.role_arn,
+        "generation": 1.0,
+        **changes,
+    }
+
+
+def named(world: World, name: str | None = None) -> list[str]:
+    """The ids of the integrations of that name."""
+    wanted = name or f"integration-{world.tag}"
+    return [i.id for i in world.client.integrations(world.dataloop.org_id) if i.name == wanted]
+
+
+def add_driver(world: World, integration_id: str, connected: Connected) -> str:
+    """A driver of the integration, which makes its credentials testable."""
+    return world.make_driver(integration_id, connected, f"driver-{world.tag}")
+
+
+def second_key(world: World, connected: Connected) -> dict[str, str]:
+    """Another key of the user, as a rotation makes it."""
+    key = world.iam.create_access_key(UserName=connected.user)["AccessKey"]
+    return {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}
