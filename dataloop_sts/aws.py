@@ -36,6 +36,20 @@ BAD_CREDENTIALS = frozenset(
     }
 )
 REFUSED = frozenset({"AccessDenied", "AccessDeniedException", "403", "Forbidden"})
+_CLIENT_ADVICE = {
+    **dict.fromkeys(
+        BAD_CREDENTIALS,
+        " Correct or renew the AWS credentials of this shell: AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY.",
+    ),
+    **dict.fromkeys(REFUSED, " Have that permission granted, or use other credentials."),
+}
+_NO_ANSWER_ADVICE = (
+    "Check the network, the proxy settings, AWS_ENDPOINT_URL, and that AWS has the region of aws.region."
+)
+_SIGN_IN_ADVICE = "Check the AWS credentials of this shell; where they come from a sign-in, sign in again."
+NO_CREDENTIALS, BAD_SETTINGS = "NoCredentials", "BadSettings"
+"""Codes of ours, for failures before any call."""
 MISSING = frozenset({"NoSuchBucket", "NoSuchEntity", "NoSuchKey", "404", "NotFound"})
 
 
@@ -46,6 +60,9 @@ class Aws:
         region: region of the S3 calls; IAM and STS take the partition from it.
         access_key_id, secret_access_key, session_token: the credentials; all None for those of the environment (the
             usual chain of environment variables, profile and role). ``AWS_ENDPOINT_URL`` is honoured.
+
+    Raises:
+        AwsError: the settings of the environment cannot be used, such as a profile that does not exist.
     """
 
     def __init__(
@@ -59,30 +76,49 @@ class Aws:
         import boto3
 
         self.region = region
-        self._session = boto3.Session(
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret_access_key.get_secret_value() if secret_access_key else None,
-            aws_session_token=session_token.get_secret_value() if session_token else None,
-            region_name=region,
-        )
+        with _usable_settings():
+            self._session = boto3.Session(
+                aws_access_key_id=access_key_id,
+                aws_secret_access_key=secret_access_key.get_secret_value() if secret_access_key else None,
+                aws_session_token=session_token.get_secret_value() if session_token else None,
+                region_name=region,
+            )
 
     def s3(self) -> S3Client:
         """A client of S3."""
-        return self._session.client("s3", config=_config())
+        with _usable_settings():
+            return self._session.client("s3", config=_config())
 
     def iam(self) -> IAMClient:
         """A client of IAM."""
-        return self._session.client("iam", config=_config())
+        with _usable_settings():
+            return self._session.client("iam", config=_config())
 
     def sts(self) -> STSClient:
         """A client of STS, at the region's own endpoint."""
-        return self._session.client("sts", config=_config())
+        with _usable_settings():
+            return self._session.client("sts", config=_config())
 
 
 def _config() -> Config:
     from botocore.config import Config
 
     return Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "max_attempts": 3})
+
+
+@contextmanager
+def _usable_settings() -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:  # botocore says with a ValueError that an endpoint is no URL
+        message = str(error).rstrip(".")
+        raise AwsError(
+            f"The AWS settings of this shell cannot be used: {message}. Correct AWS_PROFILE, AWS_CONFIG_FILE or "
+            "AWS_ENDPOINT_URL, whichever names it.",
+            code=BAD_SETTINGS,
+        ) from None
 
 
 def outcome(call: Callable[[], object]) -> str | None:
@@ -109,7 +145,14 @@ def aws_errors(what: str) -> Iterator[None]:
     Args:
         what: what was being done, for the message: ``"list the objects of bucket x"``.
     """
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+    from botocore.exceptions import (
+        BotoCoreError,
+        ClientError,
+        HTTPClientError,
+        NoCredentialsError,
+        PartialCredentialsError,
+    )
+    from botocore.exceptions import ConnectionError as NoConnection
 
     try:
         yield
@@ -118,13 +161,14 @@ def aws_errors(what: str) -> Iterator[None]:
             f"Cannot {what}: no AWS credentials found. Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
             'AWS_SECRET_ACCESS_KEY; in the sandbox run: eval "$(python -m sandbox env)".'
         )
-        raise AwsError(message, code="NoCredentials") from None
+        raise AwsError(message, code=NO_CREDENTIALS) from None
     except ClientError as error:
         code = _code(error)
-        advice = " Check the AWS credentials of this shell." if code in BAD_CREDENTIALS else ""
         detail = error.response.get("Error", {}).get("Message", "")
         raise AwsError(
-            f"Cannot {what}: {code}: {detail}{'' if detail.endswith('.') else '.'}{advice}", code=code
+            f"Cannot {what}: {code}: {detail}{'' if detail.endswith('.') else '.'}{_CLIENT_ADVICE.get(code, '')}",
+            code=code,
         ) from None
     except BotoCoreError as error:
-        raise AwsError(f"Cannot {what}: {error}", code=type(error).__name__) from None
+        advice = _NO_ANSWER_ADVICE if isinstance(error, HTTPClientError | NoConnection) else _SIGN_IN_ADVICE
+        raise AwsError(f"Cannot {what}: {str(error).rstrip('.')}. {advice}", code=type(error).__name__) from None

@@ -12,10 +12,21 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from dataloop_sts import regions
-from dataloop_sts.aws import MISSING, REFUSED, Aws, aws_errors
+from dataloop_sts.aws import BAD_CREDENTIALS, MISSING, NO_CREDENTIALS, REFUSED, Aws, aws_errors
 from dataloop_sts.dataloop import DataloopClient, Organization
-from dataloop_sts.errors import AwsError, DataloopError, Forbidden, InvalidSetting, NotAuthenticated, NotFound, Problem
+from dataloop_sts.errors import (
+    AwsError,
+    DataloopError,
+    Forbidden,
+    InvalidSetting,
+    NotAuthenticated,
+    NotFound,
+    Problem,
+    Unreachable,
+)
+from dataloop_sts.waiting import settle_seconds
 
+_OF_CREDENTIALS = frozenset({*BAD_CREDENTIALS, NO_CREDENTIALS})
 # Roles of an organization that may not manage integrations; an owner may, of others the platform decides.
 _NOT_OWNERS = frozenset({"member", "worker"})
 
@@ -82,6 +93,10 @@ def preflight(request: PreflightRequest, dataloop: Callable[[], DataloopClient])
         if organization:
             world = organization.created_at or ""
             problems += _dataloop_problems(client, request)
+    except Unreachable as error:
+        if request.sandbox:
+            return Findings((Problem("", f"{_NOT_RUNNING} ({error.message})"),), world)
+        problems.append(Problem("Dataloop", str(error)))
     except (NotAuthenticated, InvalidSetting) as error:
         problems.append(Problem("", str(error)))
     except DataloopError as error:
@@ -89,9 +104,17 @@ def preflight(request: PreflightRequest, dataloop: Callable[[], DataloopClient])
     if request.sandbox and request.world and world and request.world != world:
         return Findings((Problem("", _RESTARTED),), world)
     problems += _aws_problems(request)
+    try:
+        settle_seconds()
+    except InvalidSetting as error:
+        problems.append(Problem("", str(error)))
     return Findings(tuple(problems), world)
 
 
+_NOT_RUNNING = (
+    "The sandbox does not answer: start it with `python -m sandbox up` and take its settings into this shell with: "
+    'eval "$(python -m sandbox env)"'
+)
 _RESTARTED = (
     "The sandbox was started anew and is empty, while this stack remembers resources of the one before. "
     "Forget the stack's state with: python -m sandbox reset"
@@ -107,8 +130,8 @@ def _organization(client: DataloopClient, organization_id: str) -> tuple[Organiz
         return organization, [
             Problem(
                 "organization_id",
-                f"The token's user is {organization.role} of organization {organization_id}; creating integrations "
-                "needs the owner's rights: use an owner's token, or have the rights granted.",
+                f"The token's user is a {organization.role} of organization {organization_id}, not an owner, and only "
+                "an owner may create integrations: use an owner's token, or have the rights granted.",
             )
         ]
     return organization, []
@@ -124,30 +147,33 @@ def _dataloop_problems(client: DataloopClient, request: PreflightRequest) -> Ite
             if any(project_id == wanted for wanted, _ in new_drivers):
                 taken = {driver.name for driver in client.drivers(project_id=project_id)}
         except (NotFound, Forbidden) as error:
-            yield Problem("drivers.project_id", str(error))
+            yield Problem("drivers[].project_id", str(error))
             continue
         if project.org and project.org != request.organization_id:
-            message = f"Project {project_id} belongs to organization {project.org}, not to {request.organization_id}."
-            yield Problem("drivers.project_id", message)
+            message = (
+                f"Project {project_id} belongs to organization {project.org}, not to {request.organization_id}: "
+                "correct one of the two ids."
+            )
+            yield Problem("drivers[].project_id", message)
         for wanted, name in new_drivers:
             if wanted == project_id and name in taken:
-                message = f"Project {project_id} has a driver named {name!r} already: choose another."
-                yield Problem("drivers.name", message)
+                message = f"Project {project_id} has a driver named {name!r} already: choose another name."
+                yield Problem("drivers[].name", message)
     name = request.names.integration
     if known and name == known.integration:
         return
     if any(integration.name == name for integration in client.integrations(request.organization_id)):
-        message = f"The organization has an integration named {name!r} already: choose another."
+        message = f"The organization has an integration named {name!r} already: choose another name."
         yield Problem("integration.name", message)
 
 
 def _aws_problems(request: PreflightRequest) -> Iterator[Problem]:
-    aws = Aws(request.region)
     try:
+        aws = Aws(request.region)
         with aws_errors("find out whose AWS credentials these are"):
             account = aws.sts().get_caller_identity()["Account"]
     except AwsError as error:
-        yield Problem("AWS credentials", str(error))
+        yield Problem("AWS credentials" if error.code in _OF_CREDENTIALS else "AWS", str(error))
         return
     if request.account_id and account != request.account_id:
         yield Problem(
@@ -189,15 +215,18 @@ def _taken_bucket(aws: Aws, bucket: str) -> Iterator[Problem]:
     except AwsError as error:
         if error.code not in REFUSED:
             raise
-        message = f"The bucket name {bucket!r} is taken by another AWS account: choose another."
-        yield Problem("drivers.bucket.name", message)
+        message = (
+            f"The bucket name {bucket!r} is taken, by another AWS account or by a bucket that these credentials may "
+            "not see: choose another name."
+        )
+        yield Problem("drivers[].bucket.name", message)
         return
     if exists:
         message = (
             f"The account has a bucket {bucket!r} already, which this stack does not manage: choose another name, or "
             "remove the bucket where it is left over and empty."
         )
-        yield Problem("drivers.bucket.name", message)
+        yield Problem("drivers[].bucket.name", message)
 
 
 def _exists(look_up: Callable[[str], Any], name: str, what: str) -> bool:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
-from pathlib import Path
 
 import pulumi
 
-from dataloop_sts import naming
+from dataloop_sts import naming, steps
 from dataloop_sts.components import Connection, ConnectionArgs
 from dataloop_sts.errors import DataloopStsError, SpecError
 from dataloop_sts.spec import ConnectionSpec
@@ -54,7 +51,8 @@ def declare(spec: ConnectionSpec, *, environment: str, sandbox: bool) -> None:
         environment: the environment's name.
         sandbox: whether the AWS side is the sandbox, at ``AWS_ENDPOINT_URL``.
     """
-    _require_python_on_path()
+    if problem := steps.python_problem(os.environ.get("PATH", "")):
+        raise DataloopStsError(problem)
     endpoint = _sandbox_endpoint() if sandbox else None
     connection = Connection(spec.customer, ConnectionArgs(spec, environment, endpoint))
     for name, output in connection.outputs.items():
@@ -69,13 +67,3 @@ def _sandbox_endpoint() -> str:
             'and take its settings into this shell with: eval "$(python -m sandbox env)"'
         )
     return endpoint
-
-
-def _require_python_on_path() -> None:
-    """The steps run as ``python -m ...``, so that has to be the Python that has this package."""
-    found = shutil.which("python")
-    if not found or Path(found).parent.resolve() != Path(sys.executable).parent.resolve():
-        raise DataloopStsError(
-            f"`python` on PATH is {found or 'missing'}, the program runs with {sys.executable}: activate the "
-            "environment first (source .venv/bin/activate)."
-        )

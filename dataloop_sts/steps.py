@@ -5,8 +5,10 @@ Credentials reach such a step on its standard input or by its environment, never
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -27,6 +29,17 @@ R = TypeVar("R", bound=Request)
 def command(module: str, *arguments: str) -> str:
     """The command line that runs a step: constant, so that it is no change from one machine to another."""
     return " ".join(["python", "-m", f"dataloop_sts.{module}", *arguments])
+
+
+def python_problem(path: str) -> str | None:
+    """What is wrong with the ``python`` that :func:`command` would find on a PATH, or None: it has to be this one."""
+    found = shutil.which("python", path=path)
+    if found and Path(found).parent.resolve() == Path(sys.executable).parent.resolve():
+        return None
+    return (
+        f"`python` on PATH is {found or 'missing'}, the program runs with {sys.executable}: activate the "
+        "environment first (source .venv/bin/activate)."
+    )
 
 
 def run(request_type: type[R], step: Callable[[R], int | None]) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, Resource, UpdateResult
 
+from dataloop_sts import steps
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.preflight import ConnectionNames, PreflightRequest, preflight
 from dataloop_sts.providers.base import DataloopProvider, Props, one_line_errors
@@ -30,6 +33,8 @@ class PreflightProvider(DataloopProvider):
             DataloopClient.shared,
         )
         failures = [CheckFailure("", str(problem)) for problem in findings.problems]
+        if problem := _python_problem():
+            failures.append(CheckFailure("", problem))
         return CheckResult({**news, "world": findings.world}, failures)
 
     @one_line_errors
@@ -49,6 +54,17 @@ class PreflightProvider(DataloopProvider):
 
     def delete(self, id_: str, props: Props) -> None:
         """There is nothing to delete."""
+
+
+def _python_problem() -> str | None:
+    """Whether the steps, which inherit the engine's PATH, will find this Python.
+
+    This process has the virtual environment in front of it, put there on the way from the engine:
+    https://github.com/pulumi/pulumi/blob/master/sdk/python/dist/pulumi-resource-pulumi-python
+    """
+    if not os.environ.get("PULUMI_RUNTIME_VIRTUALENV"):
+        return None
+    return steps.python_problem(os.environ.get("PATH", "").partition(os.pathsep)[2])
 
 
 class Preflight(Resource, module="dataloop", name="Preflight"):
