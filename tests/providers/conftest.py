@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.aws.server import AwsServer
 from sandbox.dataloop.server import DataloopServer
-from tests.providers.integrations import props_of
+from tests.providers.integrations import driver_props_of, props_of
 from tests.steps.aws_world import Connected, World, servers, world_of
 
 
@@ -37,3 +37,12 @@ def connected(world: World) -> Connected:
 def props(world: World, connected: Connected) -> dict[str, Any]:
     """The resource's inputs."""
     return props_of(world, connected)
+
+
+@pytest.fixture
+def driver_props(world: World, connected: Connected) -> dict[str, Any]:
+    """The storage driver's inputs, its integration made."""
+    integration = world.client.create_integration(
+        world.dataloop.org_id, f"integration-{world.tag}", connected.credentials
+    )
+    return driver_props_of(world, connected, integration.id)

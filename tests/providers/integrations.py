@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.steps.aws_world import Connected, World
+from tests.steps.aws_world import REGION, Connected, World
 
 
 def props_of(world: World, connected: Connected, **changes: Any) -> dict[str, Any]:
@@ -35,3 +35,23 @@ def second_key(world: World, connected: Connected) -> dict[str, str]:
     """Another key of the user, as a rotation makes it."""
     key = world.iam.create_access_key(UserName=connected.user)["AccessKey"]
     return {"access_key_id": key["AccessKeyId"], "secret_access_key": key["SecretAccessKey"]}
+
+
+def driver_props_of(world: World, connected: Connected, integration_id: str, **changes: Any) -> dict[str, Any]:
+    """A storage driver's inputs as they come over the wire."""
+    return {
+        "customer": world.tag,
+        "name": f"driver-{world.tag}",
+        "project_id": world.dataloop.project_id,
+        "integration_id": integration_id,
+        "bucket": connected.bucket,
+        "region": REGION,
+        "path": connected.spec.drivers[0].prefix or "",
+        "allow_delete": connected.spec.drivers[0].allow_delete,
+        **changes,
+    }
+
+
+def drivers_named(world: World, name: str) -> list[str]:
+    """The ids of the project's drivers of that name."""
+    return [d.id for d in world.client.drivers(project_id=world.dataloop.project_id) if d.name == name]
