@@ -32,6 +32,9 @@ def main() -> NoReturn:
     except SandboxError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
+    except OSError as error:  # a full disk, a folder that cannot be written, ...
+        typer.echo(f"Error: {error.strerror}: {error.filename}; mend that, then try again", err=True)
+        sys.exit(1)
     sys.exit(0)
 
 
@@ -137,12 +140,15 @@ def reset(context: typer.Context, as_json: AsJson = False) -> None:
         return
     for each in forgotten:
         typer.echo(f"Forgot stack {each.stack} of {each.project} ({each.resources} resources).")
-    typer.echo("The sandbox is down and remembers no stack. Begin again: python -m sandbox up")
+    typer.echo("The sandbox is down, and its Pulumi backend is empty. Begin again:")
+    stack = forgotten[0].stack if forgotten else "dev"
+    typer.echo(f'python -m sandbox up && eval "$(python -m sandbox env)" && pulumi stack select --create {stack}')
 
 
 @app.command()
 def setup(context: typer.Context, as_json: AsJson = False) -> None:
     """Get Pulumi's engine and its plugins ready for this checkout; nothing is done where they are."""
+    # Imported here: the engine's set-up is of no interest to the other commands.
     from sandbox import engine
 
     instance = _instance(context)
@@ -160,6 +166,21 @@ def setup(context: typer.Context, as_json: AsJson = False) -> None:
     typer.echo(f"engine    pulumi {found.version} ({found.source}, {found.language_host} language host)")
     for each in plugins:
         typer.echo(f"plugin    {each.name} {each.version} ({each.source})")
+
+
+@app.command()
+def doctor(context: typer.Context, as_json: AsJson = False) -> None:
+    """Say which engine, language host and plugins are in use, and what is missing, with the mend; exit code 1 then."""
+    from sandbox.engine.doctor import report
+
+    found = report(_instance(context).pulumi_home)
+    if as_json:
+        _print_json(found.as_dict())
+    else:
+        for line in found.lines():
+            typer.echo(line)
+    if not found.ok:
+        raise typer.Exit(1)
 
 
 def _instance(context: typer.Context) -> Instance:

@@ -60,10 +60,10 @@ class Status(BaseModel):
         stale = [stack for stack in self.stacks if stack.stale]
         if not stale:
             return None
-        names = ", ".join(f"{each.stack} ({each.stale} resources)" for each in stale)
+        names = ", ".join(f"stack {each.stack} ({each.stale} resources)" for each in stale)
         return (
-            f"the stack's state is older than this sandbox, which started empty: {names}. Forget it with "
-            "`python -m sandbox reset`, or keep it and make the resources again with `pulumi up --refresh`."
+            f"Pulumi's state is older than this sandbox, which started empty: {names}. Forget it and begin again: "
+            "python -m sandbox reset"
         )
 
 
@@ -128,8 +128,9 @@ class Instance:
         if not self.state_dir.is_dir():
             return ()
         self._claim_state_dir()
-        self.down()
         with self._exclusive():
+            self._terminate()
+            self.ready_file.unlink(missing_ok=True)
             forgotten = remembered_stacks(self.backend, sandbox_start=None)
             if self.backend.is_symlink():
                 self.backend.unlink()  # what it leads to lies outside the sandbox
@@ -168,6 +169,10 @@ class Instance:
         Pulumi.dev.yaml belongs to that one. FOREIGN_VARIABLES must be unset beside it: see `process_environment`.
         Raises SandboxError where the sandbox does not run.
         """
+        # Imported here, since the engine's set-up is of no interest to the rest.
+        from sandbox.engine.engines import locate
+        from sandbox.engine.plugins import find_plugins
+
         ready = self.ready()
         self.prepare()
         variables = ready.variables(environ) | {
@@ -176,8 +181,11 @@ class Instance:
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
-        first_on_path = [folder for folder in (_engine_folder(), self.checkout / ".venv" / "bin") if folder]
-        if self.uses_stand_in_plugins():
+        first_on_path = [self.checkout / ".venv" / "bin"]
+        if engine := locate():
+            first_on_path.insert(0, engine.bin_dir)
+        if any(plugin.source == "stand-in" for plugin in find_plugins(self.pulumi_home)):
+            # The engine would try for seconds to download what is not there, instead of saying so.
             variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
         path = [*map(str, first_on_path), *environ.get("PATH", os.defpath).split(os.pathsep)]
         return variables | {"PATH": os.pathsep.join(dict.fromkeys(path))}
@@ -186,14 +194,6 @@ class Instance:
         """A whole environment for a child process: `environ` without FOREIGN_VARIABLES, under `environment`."""
         kept = {name: value for name, value in environ.items() if name not in FOREIGN_VARIABLES}
         return kept | self.environment(environ)
-
-    def uses_stand_in_plugins(self) -> bool:
-        """Whether a plugin of this checkout is a script of ours in the place of the official program."""
-        for plugin in self.pulumi_home.glob("plugins/resource-*/pulumi-resource-*"):
-            with plugin.open("rb") as stream:
-                if stream.read(2) == b"#!":
-                    return True
-        return False
 
     def _claim_state_dir(self) -> None:
         """`reset` deletes in here: take no folder that holds someone else's files."""
@@ -288,9 +288,8 @@ def find_checkout() -> Path:
 def remembered_stacks(backend: Path, *, sandbox_start: datetime | None) -> tuple[RememberedStack, ...]:
     """The stacks of a Pulumi file backend that have resources.
 
-    A resource is stale where it was made before `sandbox_start` (None: no sandbox runs, so nothing is compared). Only
-    AWS resources are looked at for that: each connection has some, and a refresh drops them once they are gone, while
-    checks and commands, which have nothing of their own in the sandbox, keep their first date for ever.
+    A resource is stale where it was made before `sandbox_start` (None: no sandbox runs, so nothing is compared). The
+    resources are asked, not the file's date, which moves with each attempt to use the stack in the empty sandbox.
     Layout and fields: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go (ResourceV3).
     """
     found = []
@@ -304,7 +303,7 @@ def remembered_stacks(backend: Path, *, sandbox_start: datetime | None) -> tuple
         latest = checkpoint.checkpoint.latest
         resources = [each for each in (latest.resources if latest else []) if not each.type.startswith("pulumi:")]
         if resources:
-            stale = [each for each in resources if sandbox_start and each.lies_in_aws_since_before(sandbox_start)]
+            stale = [each for each in resources if sandbox_start and each.created and each.created < sandbox_start]
             name = file.name.removesuffix(".gz").removesuffix(".json")
             found.append(
                 RememberedStack(project=file.parent.name, stack=name, resources=len(resources), stale=len(stale))
@@ -315,9 +314,6 @@ def remembered_stacks(backend: Path, *, sandbox_start: datetime | None) -> tuple
 class _Resource(BaseModel):
     type: str
     created: AwareDatetime | None = None
-
-    def lies_in_aws_since_before(self, moment: datetime) -> bool:
-        return self.type.startswith("aws:") and self.created is not None and self.created < moment
 
 
 class _Deployment(BaseModel):
@@ -330,11 +326,3 @@ class _Latest(BaseModel):
 
 class _Checkpoint(BaseModel):
     checkpoint: _Latest
-
-
-def _engine_folder() -> Path | None:
-    """The folder that goes first on PATH for the engine; None where it is not set up yet."""
-    from sandbox import engine  # only what needs the engine pays for its import
-
-    found = engine.locate()
-    return found.bin_dir if found else None

@@ -35,7 +35,7 @@ def running_sandbox(*, aws_port: int = 0, dataloop_port: int = 0) -> Iterator[Re
     from sandbox.dataloop.server import DataloopServer
 
     with ExitStack() as running:
-        _require_free_port(aws_port, "--aws-port")
+        _require_free_port(aws_port, "--aws-port")  # both first, so that no start is for nothing
         _require_free_port(dataloop_port, "--dataloop-port")
         aws = AwsServer(port=aws_port, host=HOST)
         aws.start()
@@ -102,7 +102,7 @@ def pid_file_holder(path: Path) -> Holder | None:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         for _ in range(100):
