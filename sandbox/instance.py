@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -17,10 +19,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, Validati
 
 from sandbox import SandboxError
 from sandbox.ready import FOREIGN_VARIABLES, ReadyFile
-from sandbox.serve import end_holder, is_free, pid_file_holder, start_detached
+from sandbox.serve import Holder, end_holder, is_free, pid_file_holder, start_detached
 
 PASSPHRASE = "sandbox"  # noqa: S105 - it encrypts the secrets of a throwaway world
 STATE_DIR_VARIABLE = "DATALOOP_STS_SANDBOX_DIR"
+_MARKER_NAME = ".gitignore"
 _MARKER = "# The state of `python -m sandbox`: private, and thrown away by `python -m sandbox reset`.\n*\n"
 _KEPT_ENGINE_LOGS = 40
 _POLL_S = 0.05
@@ -102,7 +105,7 @@ class Instance:
         """
         self.prepare()
         with self._exclusive():
-            if pid_file_holder(self.pid_file):
+            if self._holder():
                 self._wait_until_ready(timeout_s)
                 return False
             self._child = self._start()
@@ -116,7 +119,7 @@ class Instance:
 
     def down(self) -> bool:
         """Stop the sandbox: SIGTERM, and SIGKILL after ten seconds. False where it was not running."""
-        if not self.state_dir.is_dir():
+        if not _is_claimed(self.state_dir):
             return False
         with self._exclusive():
             was_running = self._terminate()
@@ -140,7 +143,7 @@ class Instance:
 
     def status(self) -> Status:
         """Look, and change nothing."""
-        holder = pid_file_holder(self.pid_file)
+        holder = self._holder()
         since = holder.since if holder else None
         ready = None
         if holder:
@@ -156,7 +159,7 @@ class Instance:
 
     def ready(self) -> ReadyFile:
         """Where the running sandbox answers. Raises SandboxError where it does not run."""
-        if not pid_file_holder(self.pid_file):
+        if not self._holder():
             raise SandboxError("the sandbox is not running; start it: python -m sandbox up")
         if not self.ready_file.exists():
             raise SandboxError("the sandbox is still starting; wait until it answers: python -m sandbox up")
@@ -195,16 +198,31 @@ class Instance:
         kept = {name: value for name, value in environ.items() if name not in FOREIGN_VARIABLES}
         return kept | self.environment(environ)
 
+    def _holder(self) -> Holder | None:
+        """The process that serves this sandbox; one that locks a file named pid in someone else's folder is none."""
+        return pid_file_holder(self.pid_file) if _is_claimed(self.state_dir) else None
+
     def _claim_state_dir(self) -> None:
-        """`reset` deletes in here: take no folder that holds someone else's files."""
+        """`reset` deletes in here: take no folder that holds someone else's files.
+
+        Folders of other sandboxes may lie in it, as the demo's does in a checkout that has no other yet.
+        """
         self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        marker = self.state_dir / ".gitignore"
-        if not marker.exists():
-            if self.state_dir.name != ".sandbox" and any(self.state_dir.iterdir()):
+        # Listed before the marker is looked for: a command that runs beside this one sets the marker first.
+        entries = list(self.state_dir.iterdir())
+        if not _is_claimed(self.state_dir):
+            foreign = [
+                each.name for each in entries if not (each.name.startswith(f"{_MARKER_NAME}.") or _is_claimed(each))
+            ]
+            if foreign:
                 raise SandboxError(
-                    f"{self.state_dir} holds files that are not a sandbox's; name an empty or a new folder"
+                    f"{self.state_dir} holds files that are not a sandbox's ({min(foreign)}); "
+                    "move them away, or name an empty or a new folder"
                 )
-            marker.write_text(_MARKER, encoding="utf-8")
+            descriptor, aside = tempfile.mkstemp(prefix=f"{_MARKER_NAME}.", dir=self.state_dir)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(_MARKER)
+            Path(aside).replace(self.state_dir / _MARKER_NAME)
         self.state_dir.chmod(0o700)
 
     @contextmanager
@@ -226,7 +244,7 @@ class Instance:
     def _wait_until_ready(self, timeout_s: float) -> None:
         deadline = time.monotonic() + timeout_s
         while not self.ready_file.exists():
-            ended = self._child.poll() is not None if self._child else pid_file_holder(self.pid_file) is None
+            ended = self._child.poll() is not None if self._child else self._holder() is None
             if ended:
                 raise SandboxError(f"the sandbox ended while it started: {self._last_words()}")
             if time.monotonic() > deadline:
@@ -272,9 +290,21 @@ class Instance:
 
     def _trim_engine_logs(self) -> None:
         """Pulumi adds a log to its home with each command, and never removes one."""
-        logs = [(log.stat().st_mtime, log) for log in self.pulumi_home.glob("logs/*") if log.is_file()]
+        logs = []
+        for log in self.pulumi_home.glob("logs/*"):
+            with suppress(FileNotFoundError):  # a command that runs beside this one trims too
+                if log.is_file():
+                    logs.append((log.stat().st_mtime, log))
         for _, log in sorted(logs, reverse=True)[_KEPT_ENGINE_LOGS:]:
             log.unlink(missing_ok=True)
+
+
+def _is_claimed(folder: Path) -> bool:
+    """Whether a sandbox keeps its state in this folder: many a folder has a .gitignore, but not this one."""
+    try:
+        return (folder / _MARKER_NAME).read_text(encoding="utf-8", errors="replace") == _MARKER
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def find_checkout() -> Path:
@@ -298,7 +328,7 @@ def remembered_stacks(backend: Path, *, sandbox_start: datetime | None) -> tuple
         try:
             content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
             checkpoint = _Checkpoint.model_validate_json(content)
-        except (OSError, EOFError, ValidationError):
+        except (OSError, EOFError, zlib.error, ValidationError):
             continue  # being replaced, or not a checkpoint: Pulumi itself tells what is wrong with it
         latest = checkpoint.checkpoint.latest
         resources = [each for each in (latest.resources if latest else []) if not each.type.startswith("pulumi:")]
