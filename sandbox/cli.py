@@ -1,6 +1,7 @@
 """The command line of the sandbox: `python -m sandbox`."""
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -126,7 +127,7 @@ def env(context: typer.Context, as_json: AsJson = False) -> None:
         _print_json({"set": variables, "unset": list(FOREIGN_VARIABLES)})
     else:
         for name, value in variables.items():
-            typer.echo(f"export {name}={_quoted(value)}")
+            typer.echo(f"export {name}={shlex.quote(value)}")
         typer.echo(f"unset {' '.join(FOREIGN_VARIABLES)}")
     _tell_notice(instance.status())
 
@@ -227,8 +228,3 @@ def _print_json(value: Mapping[str, Any]) -> None:
 
 def _progress(line: str) -> None:
     typer.echo(line, err=True)
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("'", "'\"'\"'")
-    return f"'{escaped}'"

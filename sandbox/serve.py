@@ -30,13 +30,17 @@ def running_sandbox(*, aws_port: int = 0, dataloop_port: int = 0) -> Iterator[Re
 
     One at a time in a process: moto keeps its world in module globals. Raises SandboxError where a port is taken.
     """
+    # Both first, so that no start is for nothing.
+    _require_free_port(aws_port, "--aws-port")
+    _require_free_port(dataloop_port, "--dataloop-port")
+    if aws_port and aws_port == dataloop_port:
+        raise SandboxError(f"--aws-port and --dataloop-port are both {aws_port}; name two, or 0 for any free one")
+
     # Imported here, since moto and boto3 take a second that `status` and `env` need not pay.
     from sandbox.aws.server import AwsServer
     from sandbox.dataloop.server import DataloopServer
 
     with ExitStack() as running:
-        _require_free_port(aws_port, "--aws-port")  # both first, so that no start is for nothing
-        _require_free_port(dataloop_port, "--dataloop-port")
         aws = AwsServer(port=aws_port, host=HOST)
         aws.start()
         running.callback(aws.stop)

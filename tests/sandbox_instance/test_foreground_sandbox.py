@@ -101,6 +101,17 @@ def test_a_port_in_use_is_named_with_its_option(command: SandboxCommand, tmp_pat
     assert not (tmp_path / "ready.json").exists()
 
 
+def test_one_port_for_both_is_refused_before_anything_starts(command: SandboxCommand, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    ready_file = str(tmp_path / "ready.json")
+    finished = command.run("serve", "--ready-file", ready_file, "--aws-port", port, "--dataloop-port", port)
+    assert finished.returncode == 1
+    assert (
+        finished.stderr == f"Error: --aws-port and --dataloop-port are both {port}; name two, or 0 for any free one\n"
+    )
+
+
 def test_the_ports_asked_for_are_the_ports_taken(command: SandboxCommand, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         aws_port, dataloop_port = one.getsockname()[1], other.getsockname()[1]
