@@ -41,9 +41,8 @@ def _user(ready: ReadyFile, token: str | None = None) -> requests.Response:
     return requests.get(f"{ready.dataloop.api_url}/users/me", headers=headers, timeout=5)
 
 
-def test_up_answers_as_aws_and_dataloop_once_it_returns(command: SandboxCommand) -> None:
-    command.done("up")
-    ready = ReadyFile.read(command.state_dir / "ready.json")
+def test_up_answers_as_aws_and_dataloop_once_it_returns(running: SandboxCommand) -> None:
+    ready = ReadyFile.read(running.state_dir / "ready.json")
     assert _account(ready) == ready.aws.account_id
     assert _user(ready).ok
     assert _user(ready, ready.dataloop.expired_token).status_code == 401
@@ -63,10 +62,9 @@ def test_two_up_at_once_start_one_sandbox(command: SandboxCommand) -> None:
     assert {each["pid"] for each in answers} == {command.pid}
 
 
-def test_the_sandbox_outlives_its_shell_in_a_session_of_its_own(command: SandboxCommand) -> None:
-    command.done("up")
-    assert command.pid is not None
-    assert os.getsid(command.pid) == command.pid
+def test_the_sandbox_outlives_its_shell_in_a_session_of_its_own(running: SandboxCommand) -> None:
+    assert running.pid is not None
+    assert os.getsid(running.pid) == running.pid
 
 
 def test_two_sandboxes_side_by_side_are_worlds_apart(new_command: NewCommand) -> None:
@@ -179,14 +177,13 @@ def test_a_folder_with_files_of_someone_else_is_refused(command: SandboxCommand)
     assert precious.exists()
 
 
-def test_the_state_folder_is_its_owners_alone(command: SandboxCommand) -> None:
-    command.done("up")
-    modes = {path.name: path.stat().st_mode & 0o777 for path in command.state_dir.iterdir()}
-    assert command.state_dir.stat().st_mode & 0o777 == 0o700
+def test_the_state_folder_is_its_owners_alone(running: SandboxCommand) -> None:
+    modes = {path.name: path.stat().st_mode & 0o777 for path in running.state_dir.iterdir()}
+    assert running.state_dir.stat().st_mode & 0o777 == 0o700
     assert {modes["ready.json"], modes["serve.log"], modes["pid"]} == {0o600}
     assert {modes["pulumi-home"], modes["backend"]} == {0o700}
-    ready = ReadyFile.read(command.state_dir / "ready.json")
-    assert ready.aws.secret_access_key not in (command.state_dir / "serve.log").read_text()
+    ready = ReadyFile.read(running.state_dir / "ready.json")
+    assert ready.aws.secret_access_key not in (running.state_dir / "serve.log").read_text()
 
 
 def test_an_instance_is_a_library_too(tmp_path: Path) -> None:

@@ -7,10 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from sandbox.engine import cache
 from sandbox.instance import STATE_DIR_VARIABLE
@@ -19,15 +16,6 @@ from tests.sandbox_instance.command import CHECKOUT, SandboxCommand
 
 PROJECT = "name: some-project\nruntime: python\n"
 HOURS = 3600
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxCommand]:
-    """One sandbox for this module, in a folder whose name a shell and a URL must quote."""
-    command = SandboxCommand(tmp_path_factory.mktemp("engine") / 'it\'s 100% "mine"')
-    command.done("up")
-    yield command
-    command.kill()
 
 
 def _files(command: SandboxCommand) -> dict[Path, int]:

@@ -4,27 +4,21 @@ import gzip
 import json
 import os
 import shlex
+import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from sandbox.instance import Instance
 from sandbox.ready import FOREIGN_VARIABLES, ReadyFile
 from tests.sandbox_instance.command import SandboxCommand
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxCommand]:
-    """One sandbox for the tests that only ask it."""
-    command = SandboxCommand(tmp_path_factory.mktemp("running") / "state")
-    command.done("up")
-    yield command
-    command.kill()
 
 
 def _shell(script: str, environment: dict[str, str]) -> dict[str, str]:
@@ -35,7 +29,7 @@ def _shell(script: str, environment: dict[str, str]) -> dict[str, str]:
     return dict(line.split("=", 1) for line in finished.stdout.split("\0") if line)
 
 
-def _remember(command: SandboxCommand, age: timedelta, *, stack: str = "dev", compressed: bool = False) -> Path:
+def _write_checkpoint(command: SandboxCommand, age: timedelta, *, compressed: bool = False) -> Path:
     """Writes a checkpoint as Pulumi's file backend has it, of resources of that age."""
     created = (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%S.%f") + "789Z"
     project = "urn:pulumi:dev::dataloop-sts::"
@@ -46,9 +40,19 @@ def _remember(command: SandboxCommand, age: timedelta, *, stack: str = "dev", co
     content = json.dumps({"version": 3, "checkpoint": {"stack": "x", "latest": {"resources": resources}}}).encode()
     folder = command.state_dir / "backend" / ".pulumi" / "stacks" / "dataloop-sts"
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / (f"{stack}.json.gz" if compressed else f"{stack}.json")
+    file = folder / ("dev.json.gz" if compressed else "dev.json")
     file.write_bytes(gzip.compress(content) if compressed else content)
     return file
+
+
+@contextmanager
+def _remembered(command: SandboxCommand, age: timedelta, *, compressed: bool = False) -> Iterator[Path]:
+    """A checkpoint in a sandbox that others use too."""
+    file = _write_checkpoint(command, age, compressed=compressed)
+    try:
+        yield file
+    finally:
+        file.unlink()
 
 
 def test_env_leads_a_shell_into_the_sandbox_and_out_of_the_real_world(running: SandboxCommand) -> None:
@@ -62,7 +66,7 @@ def test_env_leads_a_shell_into_the_sandbox_and_out_of_the_real_world(running: S
     assert after["DATALOOP_TOKEN"] == ready.dataloop.token
     assert after["PULUMI_CONFIG_PASSPHRASE"] == "sandbox"
     assert after["PULUMI_HOME"] == str(running.state_dir / "pulumi-home")
-    assert after["PULUMI_BACKEND_URL"] == f"file://{running.state_dir}/backend"
+    assert after["PULUMI_BACKEND_URL"] == f"file://{quote(str(running.state_dir))}/backend"
     assert after["AWS_CONFIG_FILE"] == after["AWS_SHARED_CREDENTIALS_FILE"] == "/dev/null"
     assert after["NO_PROXY"] == after["no_proxy"] == "corp,127.0.0.1,localhost,::1"
     assert after["PATH"].endswith("/.venv/bin:/usr/bin:/bin")
@@ -96,13 +100,12 @@ def test_env_without_a_sandbox_prints_nothing_that_a_shell_would_take_over(
     assert not command.state_dir.exists()
 
 
-def test_stand_in_plugins_keep_the_engine_from_looking_for_others(command: SandboxCommand) -> None:
-    command.done("up")
+def test_stand_in_plugins_keep_the_engine_from_looking_for_others(running: SandboxCommand) -> None:
     name = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
-    assert name not in json.loads(command.done("env", "--json"))["set"]
-    command.done("setup")
-    sources = {each["source"] for each in json.loads(command.done("setup", "--json"))["plugins"]}
-    assert (name in json.loads(command.done("env", "--json"))["set"]) == ("stand-in" in sources)
+    shutil.rmtree(running.state_dir / "pulumi-home" / "plugins", ignore_errors=True)
+    assert name not in json.loads(running.done("env", "--json"))["set"]
+    sources = {each["source"] for each in json.loads(running.done("setup", "--json"))["plugins"]}
+    assert (name in json.loads(running.done("env", "--json"))["set"]) == ("stand-in" in sources)
 
 
 def test_the_environment_of_a_child_process_has_no_foreign_variable(running: SandboxCommand) -> None:
@@ -114,6 +117,7 @@ def test_the_environment_of_a_child_process_has_no_foreign_variable(running: San
 
 def test_old_engine_logs_are_trimmed_and_the_newest_kept(running: SandboxCommand) -> None:
     logs = running.state_dir / "pulumi-home" / "logs"
+    shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir()
     for number in range(60):
         log = logs / f"{number}.log"
@@ -124,47 +128,43 @@ def test_old_engine_logs_are_trimmed_and_the_newest_kept(running: SandboxCommand
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_a_stack_of_an_earlier_sandbox_is_noticed_with_its_mend(command: SandboxCommand, compressed: bool) -> None:
-    command.done("up")
-    _remember(command, timedelta(hours=1), compressed=compressed)
-    for name in ("up", "status", "env"):
-        finished = command.run(name)
-        assert finished.returncode == 0
-        assert "stack dev (1 resources)" in finished.stderr
-        assert "python -m sandbox reset" in finished.stderr
-        assert "reset" not in finished.stdout
-    command.done("reset")
-    command.done("up")
-    assert command.run("status").stderr == ""
+def test_a_stack_of_an_earlier_sandbox_is_noticed_with_its_mend(running: SandboxCommand, compressed: bool) -> None:
+    with _remembered(running, timedelta(hours=1), compressed=compressed):
+        for name in ("up", "status", "env"):
+            finished = running.run(name)
+            assert finished.returncode == 0
+            assert "stack dev (1 resources)" in finished.stderr
+            assert "python -m sandbox reset" in finished.stderr
+            assert "reset" not in finished.stdout
 
 
-def test_a_stack_of_this_very_sandbox_is_no_notice(command: SandboxCommand) -> None:
-    command.done("up")
-    _remember(command, timedelta(hours=-1))
-    finished = command.run("status", "--json")
+def test_a_stack_of_this_very_sandbox_is_no_notice(running: SandboxCommand) -> None:
+    with _remembered(running, timedelta(0)):
+        finished = running.run("status", "--json")
     status = json.loads(finished.stdout)
     assert status["stacks"] == [{"project": "dataloop-sts", "stack": "dev", "resources": 1, "stale": 0}]
     assert status["notice"] is None
     assert finished.stderr == ""
 
 
-def test_a_restart_makes_a_living_stack_stale(command: SandboxCommand) -> None:
+def test_a_damaged_checkpoint_is_left_to_pulumi(running: SandboxCommand) -> None:
+    with _remembered(running, timedelta(hours=1)) as file:
+        file.write_text("{")
+        assert json.loads(running.done("status", "--json"))["stacks"] == []
+
+
+def test_a_restart_makes_a_living_stack_stale_until_a_reset(command: SandboxCommand) -> None:
     command.done("up")
-    _remember(command, timedelta(0))
-    assert command.run("status").stderr == ""
+    _write_checkpoint(command, timedelta(0))
     command.done("down")
     assert "python -m sandbox reset" in command.run("up").stderr
-
-
-def test_a_damaged_checkpoint_is_left_to_pulumi(command: SandboxCommand) -> None:
-    command.done("up")
-    _remember(command, timedelta(hours=1)).write_text("{")
-    assert json.loads(command.done("status", "--json"))["stacks"] == []
+    command.done("reset")
+    assert command.run("up").stderr == ""
 
 
 def test_reset_ends_the_sandbox_and_forgets_its_stacks_but_not_the_plugins(command: SandboxCommand) -> None:
     command.done("up")
-    _remember(command, timedelta(hours=1))
+    _write_checkpoint(command, timedelta(hours=1))
     plugin = command.state_dir / "pulumi-home" / "plugins" / "some"
     plugin.mkdir(parents=True)
     assert "Forgot stack dev of dataloop-sts (1 resources)" in command.done("reset")
