@@ -34,7 +34,8 @@ def main() -> NoReturn:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
     except OSError as error:  # a full disk, a folder that cannot be written, ...
-        typer.echo(f"Error: {error.strerror}: {error.filename}; mend that, then try again", err=True)
+        what = ": ".join(str(part) for part in (error.strerror or error, error.filename) if part)
+        typer.echo(f"Error: {what}; mend that, then try again", err=True)
         sys.exit(1)
     sys.exit(0)
 
