@@ -70,7 +70,7 @@ def test_a_key_of_the_next_generation_is_another_resource() -> None:
 
 def test_every_managed_bucket_is_closed_owned_encrypted_and_tls_only(two: Declared) -> None:
     names = ["dataloop-acme-images", "dataloop-acme-labels"]
-    assert [bucket.inputs["bucket"] for bucket in two.of("aws:s3/bucket:Bucket")] == names
+    assert sorted(bucket.inputs["bucket"] for bucket in two.of("aws:s3/bucket:Bucket")) == names
     for name in names:
         block = two.one("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", f"{name}-public-access").inputs
         assert {key: value for key, value in block.items() if key != "bucket"} == {

@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from botocore.loaders import create_loader
 
 from dataloop_sts import policies
 from dataloop_sts.dataloop import DataloopClient, NewDriver, StsCredentials
@@ -22,6 +23,7 @@ from sandbox.aws.server import AwsServer
 from sandbox.dataloop.server import DataloopServer
 
 REGION = "eu-west-1"
+_MODELS = create_loader()
 _numbers = itertools.count(1)
 
 
@@ -239,6 +241,8 @@ def servers() -> Iterator[tuple[AwsServer, DataloopServer]]:
 @contextmanager
 def world_of(running: tuple[AwsServer, DataloopServer], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The world of one test: its environment in place, no fault pending before and after."""
+    # botocore reads its models anew for each session, which would be most of the tests' time
+    monkeypatch.setattr("botocore.session.create_loader", lambda search_path=None: _MODELS)
     world = World(*running)
     for name in list(os.environ):
         if name.startswith(("AWS_", "DATALOOP_", "PULUMI_COMMAND_")):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from dataloop_sts.preflight import ConnectionNames, PreflightRequest
 from sandbox.aws.server import AwsServer
 from sandbox.dataloop.server import DataloopServer
-from tests.steps.aws_world import World, servers, world_of
+from tests.steps.aws_world import REGION, World, servers, world_of
 
 
 @pytest.fixture(scope="module")
@@ -23,3 +26,33 @@ def world(running: tuple[AwsServer, DataloopServer], monkeypatch: pytest.MonkeyP
     """Names, clients and an environment of the test's own."""
     with world_of(running, monkeypatch) as ready:
         yield ready
+
+
+@pytest.fixture
+def request_of(world: World) -> Iterator[Callable[..., PreflightRequest]]:
+    """What a new stack asks, with changes; those of names by their own keys."""
+    names = ConnectionNames(
+        user=f"user-{world.tag}",
+        role=f"role-{world.tag}",
+        policy=f"policy-{world.tag}",
+        integration=f"integration-{world.tag}",
+        buckets=(f"bucket-{world.tag}",),
+        drivers=((world.dataloop.project_id, f"driver-{world.tag}"),),
+    )
+    whole = PreflightRequest(
+        organization_id=world.dataloop.org_id,
+        region=REGION,
+        account_id=world.aws.account_id,
+        names=names,
+        known=None,
+        world="",
+        sandbox=True,
+    )
+
+    def make(**changes: Any) -> PreflightRequest:
+        of_names = {key: changes.pop(key) for key in list(changes) if key in ConnectionNames.model_fields}
+        return replace(whole, names=names.model_copy(update=of_names), **changes)
+
+    yield make
+    # a preflight only looks
+    assert [world.calls(method) for method in ("POST", "PATCH", "DELETE")] == [[], [], []]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from moto.s3.models import s3_backends
 
 from dataloop_sts.empty_bucket import EmptyBucketRequest, empty_bucket
 from dataloop_sts.errors import AwsError, Forbidden, GuardRefused
-from dataloop_sts.guard import CONFIRM_VARIABLE, GuardRequest, guard
+from dataloop_sts.guard import CONFIRM_VARIABLE, GuardRequest, customer_objects, guard
 from tests.steps.aws_world import REGION, World
 
 
@@ -198,6 +199,19 @@ def test_a_bucket_with_a_customers_object_stays_whole(world: World) -> None:
     with pytest.raises(GuardRefused, match="nothing was removed from it: it holds 1 customer's objects"):
         empty(world)
     assert world.keys(f"bucket-{world.tag}") == ["a", "test-file"]
+
+
+def test_what_a_customer_puts_there_after_the_look_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.make_bucket()
+    put(world, "test-file")
+
+    def look_and_be_late(s3: Any, bucket: str) -> Iterator[tuple[str, str]]:
+        yield from customer_objects(s3, bucket)
+        put(world, "late")
+
+    monkeypatch.setattr("dataloop_sts.empty_bucket.customer_objects", look_and_be_late)
+    empty(world)
+    assert world.keys(f"bucket-{world.tag}") == ["late"]
 
 
 @pytest.mark.parametrize("on_destroy", ["refuse", "retain"])

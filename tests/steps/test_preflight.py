@@ -1,10 +1,9 @@
-"""The preflight finds each problem before anything is made, alone and together with others, and changes nothing."""
+"""The preflight finds each problem before anything is made, alone and with others, and changes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -12,67 +11,15 @@ from pydantic import SecretStr
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.dataloop.auth import TokenCredentials
 from dataloop_sts.dataloop.transport import Retries
-from dataloop_sts.preflight import ConnectionNames, Findings, PreflightRequest, preflight
-from tests.steps.aws_world import REGION, World
-
-
-@pytest.fixture
-def request_of(world: World) -> Callable[..., PreflightRequest]:
-    """What a new stack asks, with changes; those of names by their own keys."""
-    names = ConnectionNames(
-        user=f"user-{world.tag}",
-        role=f"role-{world.tag}",
-        policy=f"policy-{world.tag}",
-        integration=f"integration-{world.tag}",
-        buckets=(f"bucket-{world.tag}",),
-        drivers=((world.dataloop.project_id, f"driver-{world.tag}"),),
-    )
-    whole = PreflightRequest(
-        organization_id=world.dataloop.org_id,
-        region=REGION,
-        account_id=world.aws.account_id,
-        names=names,
-        known=None,
-        world="",
-        sandbox=True,
-    )
-
-    def make(**changes: Any) -> PreflightRequest:
-        of_names = {key: changes.pop(key) for key in list(changes) if key in ConnectionNames.model_fields}
-        return replace(whole, names=names.model_copy(update=of_names), **changes)
-
-    return make
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_changed(world: World) -> Iterator[None]:
-    yield
-    assert [world.calls(method) for method in ("POST", "PATCH", "DELETE")] == [[], [], []]
-
-
-def look(request: PreflightRequest) -> Findings:
-    """Runs the preflight with the environment's client."""
-    return preflight(request, DataloopClient.shared)
-
-
-def problems(request: PreflightRequest) -> dict[str, str]:
-    """The problems' messages by their paths."""
-    found = look(request).problems
-    assert len({problem.path for problem in found}) == len(found)
-    return {problem.path: problem.message for problem in found}
+from dataloop_sts.preflight import PreflightRequest, preflight
+from tests.steps.aws_world import World
+from tests.steps.looking import look, problems
 
 
 def test_a_world_in_which_all_is_free_has_no_problems(request_of: Callable[..., PreflightRequest]) -> None:
     findings = look(request_of())
     assert findings.problems == ()
     assert findings.world
-
-
-@pytest.mark.parametrize("account_id", [None, "123456789012"])
-def test_the_account_is_looked_at_only_where_the_spec_names_one(
-    account_id: str | None, request_of: Callable[..., PreflightRequest]
-) -> None:
-    assert problems(request_of(account_id=account_id)) == {}
 
 
 @pytest.mark.parametrize(
@@ -158,88 +105,6 @@ def test_a_driver_of_that_name_in_that_project_is_told(
     assert problems(request_of(drivers=elsewhere, buckets=())) == {}
 
 
-@pytest.mark.parametrize("kind", ["user", "role", "policy"])
-def test_an_iam_name_that_is_taken_is_told(
-    kind: str, world: World, request_of: Callable[..., PreflightRequest]
-) -> None:
-    connected = world.connect()
-    found = problems(request_of(buckets=(), **{kind: connected.user}))  # all three have the same name
-    assert list(found) == [f"aws.names.{kind}"]
-    assert f"IAM {kind} named '{connected.user}'" in found[f"aws.names.{kind}"]
-
-
-def test_a_bucket_of_ones_own_account_is_told(world: World, request_of: Callable[..., PreflightRequest]) -> None:
-    bucket = world.make_bucket()
-    found = problems(request_of())
-    assert list(found) == ["drivers[].bucket.name"]
-    assert f"The account has a bucket '{bucket}' already" in found["drivers[].bucket.name"]
-
-
-def test_a_bucket_of_another_account_is_told(
-    world: World, request_of: Callable[..., PreflightRequest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.make_bucket()
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", world.aws.other_account_access_key_id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", world.aws.other_account_secret_access_key)
-    found = problems(request_of(account_id=None))
-    assert list(found) == ["drivers[].bucket.name"]
-    assert f"'bucket-{world.tag}' is taken, by another AWS account" in found["drivers[].bucket.name"]
-
-
-def test_credentials_of_another_account_are_told_and_nothing_there_is_looked_at(
-    world: World, request_of: Callable[..., PreflightRequest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.make_bucket()
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", world.aws.other_account_access_key_id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", world.aws.other_account_secret_access_key)
-    found = problems(request_of())
-    assert list(found) == ["aws.account_id"]
-    assert world.aws.other_account_id in found["aws.account_id"]
-    assert world.aws.account_id in found["aws.account_id"]
-
-
-@pytest.mark.parametrize(
-    ("environment", "says"),
-    [
-        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no AWS credentials found"),
-        ({"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "Correct or renew the AWS credentials of this shell"),
-        ({"AWS_SECRET_ACCESS_KEY": "x" * 40}, "Correct or renew the AWS credentials of this shell"),
-    ],
-)
-def test_aws_credentials_that_are_missing_or_wrong_are_told(
-    environment: dict[str, str],
-    says: str,
-    request_of: Callable[..., PreflightRequest],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
-    found = problems(request_of())
-    assert list(found) == ["AWS credentials"]
-    assert says in found["AWS credentials"]
-
-
-@pytest.mark.parametrize(
-    ("environment", "says"),
-    [
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS_ENDPOINT_URL"),
-        ({"AWS_ENDPOINT_URL": "127.0.0.1"}, "AWS_ENDPOINT_URL"),
-        ({"AWS_PROFILE": "no-such-profile"}, "no-such-profile"),
-    ],
-)
-def test_aws_settings_that_lead_nowhere_are_told(
-    environment: dict[str, str],
-    says: str,
-    request_of: Callable[..., PreflightRequest],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    found = problems(request_of())
-    assert list(found) == ["AWS"]
-    assert says in found["AWS"]
-
-
 @pytest.mark.parametrize("sandbox", [True, False])
 def test_a_dataloop_that_does_not_answer_is_told_and_a_sandbox_with_how_to_start_it(
     sandbox: bool, world: World, request_of: Callable[..., PreflightRequest]
@@ -258,17 +123,6 @@ def test_a_time_to_settle_that_makes_no_sense_is_told_before_anything_waits(
 ) -> None:
     monkeypatch.setenv("DATALOOP_STS_SETTLE_SECONDS", "soon")
     assert "DATALOOP_STS_SETTLE_SECONDS" in problems(request_of())[""]
-
-
-def test_credentials_that_may_not_look_are_told(
-    world: World, request_of: Callable[..., PreflightRequest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connected = world.connect(make_bucket=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", connected.access_key_id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", connected.secret)
-    found = problems(request_of())
-    assert list(found) == ["AWS"]
-    assert "AccessDenied" in found["AWS"]
 
 
 def test_problems_of_both_sides_are_told_at_once(world: World, request_of: Callable[..., PreflightRequest]) -> None:
@@ -316,12 +170,26 @@ def test_what_the_stack_made_itself_is_not_looked_for(
     assert problems(replace(request, known=request.names)) == {}
 
 
-def test_a_name_that_is_new_in_the_spec_is_looked_for(
-    world: World, request_of: Callable[..., PreflightRequest]
+@pytest.mark.parametrize(
+    ("kind", "former", "path"),
+    [
+        ("user", "former", "aws.names.user"),
+        ("role", "former", "aws.names.role"),
+        ("policy", "former", "aws.names.policy"),
+        ("integration", "former", "integration.name"),
+        ("buckets", ("former",), "drivers[].bucket.name"),
+        ("drivers", (("project", "former"),), "drivers[].name"),
+    ],
+)
+def test_of_a_stack_that_knows_its_names_only_the_new_one_is_looked_for(
+    kind: str, former: object, path: str, world: World, request_of: Callable[..., PreflightRequest]
 ) -> None:
-    bucket = world.make_bucket()
-    known = request_of(buckets=("another-bucket",)).names
-    assert list(problems(request_of(known=known, buckets=("another-bucket", bucket)))) == ["drivers[].bucket.name"]
+    with world.preparing():
+        connected = world.connect()
+        world.register(connected)
+    request = request_of(user=connected.user, role=connected.role, policy=connected.user)
+    known = request.names.model_copy(update={kind: former})
+    assert list(problems(replace(request, known=known))) == [path]
 
 
 def test_a_sandbox_that_was_started_anew_is_told_with_the_mend_and_nothing_else(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -80,6 +82,15 @@ def test_an_interrupted_step_says_so_and_fails(capsys: pytest.CaptureFixture[str
 
 def test_a_step_is_run_by_a_constant_command_line() -> None:
     assert steps.command("key_description", "write") == "python -m dataloop_sts.key_description write"
+
+
+def test_the_python_on_path_has_to_be_the_one_that_runs_the_program(tmp_path: Path) -> None:
+    other = tmp_path / "python"
+    other.write_text("#!/bin/sh\n", encoding="utf-8")
+    other.chmod(0o755)
+    assert steps.python_problem(str(Path(sys.executable).parent)) is None
+    assert str(other) in (steps.python_problem(str(tmp_path)) or "")
+    assert "missing" in (steps.python_problem("") or "")
 
 
 @pytest.fixture

@@ -1,0 +1,71 @@
+"""What is read out of an exported stack, and what a user is told where there is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automation import stacks
+
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+REQUEST = {
+    "region": "eu-west-1",
+    "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+    "secret_access_key": SECRET,
+    "role_arn": "arn:aws:iam::123456789012:role/r",
+    "targets": [{"driver": "images", "bucket": "b", "allow_delete": False}],
+}
+
+
+def deployment(stdin: Any) -> dict[str, Any]:
+    """An exported deployment as the engine writes it, its secrets decrypted."""
+    urn = "urn:pulumi:dev::dataloop-sts::dataloop-sts:connection:Connection$"
+    command = "command:local:Command"
+    driver = "pulumi-python:dynamic/dataloop:StorageDriver"
+    return {
+        "resources": [
+            {"type": command, "urn": f"{urn}{command}::guard", "inputs": {"stdin": "{}"}},
+            {"type": command, "urn": f"{urn}{command}::verification", "inputs": {"stdin": stdin}},
+            {"type": driver, "urn": f"{urn}{driver}::images", "id": "d1", "outputs": {"name": "images"}},
+        ]
+    }
+
+
+@pytest.mark.parametrize("is_secret", [True, False])
+def test_the_verifications_request_is_read_back_with_its_secret_hidden(is_secret: bool) -> None:
+    plain = json.dumps(REQUEST)
+    # https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig/sig.go
+    marked = {
+        "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+        "plaintext": json.dumps(plain),
+    }
+    request = stacks.verification_request(deployment(marked if is_secret else plain), "dev")
+    assert request.secret_access_key.get_secret_value() == SECRET
+    assert SECRET not in repr(request)
+    assert request.targets[0].bucket == "b"
+
+
+@pytest.mark.parametrize("empty", [{}, {"resources": None}, {"resources": []}])
+def test_a_stack_without_a_connection_says_how_to_make_one(empty: dict[str, Any]) -> None:
+    with pytest.raises(stacks.StackError, match=r"Stack prod\.acme has no connection yet: run `pulumi up"):
+        stacks.verification_request(empty, "prod.acme")
+    assert stacks.driver_ids(empty) == {}
+
+
+def test_the_drivers_are_read_by_name() -> None:
+    assert stacks.driver_ids(deployment("{}")) == {"images": "d1"}
+
+
+def test_another_folder_than_the_projects_is_told(tmp_path: Path) -> None:
+    with pytest.raises(stacks.StackError, match="run this in the project's folder"):
+        stacks.deployment("dev", tmp_path)
+
+
+def test_a_machine_without_an_engine_is_told_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: dataloop-sts\nruntime: python\n", encoding="utf-8")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(stacks.StackError, match="python -m sandbox doctor"):
+        stacks.deployment("dev", tmp_path)
