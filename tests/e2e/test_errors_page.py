@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.errors_page import page
+from tests.e2e.errors_page import assert_refused, assert_told, page
+from tests.e2e.harness import Project
 
 _ROOT = Path(__file__).resolve().parents[2]
 _SOURCES = sorted(
@@ -32,7 +36,9 @@ _NOT_ERRORS = {
     "Policy of bucket <>",
     "datasets of driver <>",
     "Connection of stack <>",
+    "The connection cannot be made, nothing was changed",  # of PreflightError, which Pulumi's check never raises
 }
+_STEP = 'exit status 1: running "python -m dataloop_sts.<step>":'
 _PATTERNS = re.compile(r"\(\w+( \w+)*\|")
 _DESCRIBED_BY = ("description", "help", "epilog", "title")
 
@@ -76,3 +82,44 @@ def test_every_sentence_that_the_source_can_print_is_on_the_page(source: Path) -
 def test_sentences_are_found_in_the_source() -> None:
     found = [sentence for source in _SOURCES for _, sentence in _sentences(ast.parse(source.read_text()))]
     assert sum("The sandbox does not answer" in sentence for sentence in found) == 1
+
+
+def test_what_fails_in_the_middle_and_a_destroy_that_is_refused_are_on_the_page(
+    project: Project, tmp_path: Path
+) -> None:
+    project.up().ok()
+    world, s3, role_arn = project.world, project.world.client("s3"), project.outputs()["role_arn"]
+    project.extra = {"DATALOOP_STS_SETTLE_SECONDS": "0"}
+
+    world.fault("GET", "/drivers/.*/test$", status=400, times=9)
+    project.spec["drivers"][0]["prefix"] = "raw/"
+    failed = project.up().refused()
+    assert_told(
+        failed.output, "error: dataloop_sts.errors.<class>: <message>", "Dataloop's TEST of <driver> <when> failed"
+    )
+    assert_told(failed.output, "after its update", "The driver was changed back.")
+    world.clear_faults()
+
+    policy = json.loads(s3.get_bucket_policy(Bucket=project.bucket)["Policy"])
+    place = f"arn:aws:s3:::{project.bucket}/*"
+    deny = {"Effect": "Deny", "Principal": {"AWS": role_arn}, "Action": "s3:PutObject", "Resource": place}
+    policy["Statement"].append(deny)
+    s3.put_bucket_policy(Bucket=project.bucket, Policy=json.dumps(policy))
+    project.spec["drivers"][0]["prefix"] = "cooked/"
+    message = (
+        "The verification failed at '<check>': expected <outcome>, got <outcome>. <number> of <number> checks hold. If "
+        "IAM is slow to settle, run again."
+    )
+    assert_told(project.up().refused().output, _STEP, message)
+
+    s3.put_object(Bucket=project.bucket, Key="precious", Body=b"")
+    losses = "bucket <name> would be deleted and holds <number> object"
+    message = (
+        "The destroy of <customer> is refused, nothing was touched: <losses>. Move what is to be kept. To go on and "
+        "lose it, set DATALOOP_STS_CONFIRM_DELETE=<customer> for this one run."
+    )
+    assert_refused(project, project.destroy, _STEP, losses, message)
+
+    (tmp_path / "python").symlink_to(os.path.realpath(sys.executable))
+    project.extra = {"PATH": f"{tmp_path}:{project.environment['PATH']}"}
+    assert_refused(project, project.destroy, _STEP, "No module named 'dataloop_sts'")
