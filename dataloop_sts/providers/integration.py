@@ -47,7 +47,7 @@ class IntegrationProvider(DataloopProvider):
             except NotFound:
                 replaces = ["name"]  # it is gone: made anew, and the drivers moved to it
             else:
-                differs = differs or bool(olds.get("changed_outside_at")) or live.updated_at != olds.get("updated_at")
+                differs = differs or bool(olds.get("changed_outside_at")) or _mark(live) != olds.get("updated_at")
         return DiffResult(changes=differs or bool(replaces), replaces=replaces, delete_before_replace=False)
 
     @one_line_errors
@@ -75,7 +75,7 @@ class IntegrationProvider(DataloopProvider):
             live = self.client.integration(props["organization_id"], id_)
         except NotFound:
             return ReadResult("", {})
-        outside = "" if live.updated_at == props.get("updated_at") else live.updated_at or "unknown"
+        outside = "" if _mark(live) == props.get("updated_at") else _mark(live) or "unknown"
         outs = {**props, "name": live.name, "changed_outside_at": outside}
         return ReadResult(id_, outs)
 
@@ -182,10 +182,15 @@ def _take_over(client: DataloopClient, organization_id: str, found: dataloop.Int
     client.update_integration(organization_id, found.id, credentials=_credentials(props))
 
 
+def _mark(live: dataloop.Integration) -> str:
+    """What tells one write from the next; empty, and so no difference, on a platform that does not say."""
+    return live.updated_at or ""
+
+
 def _outs(props: Props, live: dataloop.Integration) -> Props:
     return {
         **{name: props[name] for name in _INPUTS},
         "creator": live.creator or "",
-        "updated_at": live.updated_at or "",
+        "updated_at": _mark(live),
         "changed_outside_at": "",
     }

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pulumi.output import Unknown
 
+from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import Conflict, DataloopStsError, Forbidden, NotAuthenticated
 from dataloop_sts.providers.integration import IntegrationProvider
 from tests.providers.integrations import add_driver, named, second_key
@@ -186,3 +187,14 @@ def test_no_error_of_a_write_shows_the_secret(world: World, props: dict[str, Any
 def test_an_unexpected_failure_is_one_line_too(props: dict[str, Any]) -> None:
     with pytest.raises(DataloopStsError, match=r"Unexpected KeyError in IntegrationProvider\.create"):
         PROVIDER.create({key: value for key, value in props.items() if key != "role_arn"})
+
+
+def test_a_platform_that_tells_no_time_of_writing_is_not_written_to_at_every_run(
+    props: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the emulator always tells it; the vendor's documents do not promise it
+    get = DataloopClient.integration
+    monkeypatch.setattr(DataloopClient, "integration", lambda *of: get(*of).model_copy(update={"updated_at": None}))
+    made = PROVIDER.create(props)
+    assert PROVIDER.diff(made.id, made.outs, props).changes is False
+    assert PROVIDER.read(made.id, made.outs).outs == made.outs

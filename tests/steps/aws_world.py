@@ -24,6 +24,7 @@ from sandbox.dataloop.server import DataloopServer
 
 REGION = "eu-west-1"
 _MODELS = create_loader()
+_NO_PROXY = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
 _numbers = itertools.count(1)
 
 
@@ -89,6 +90,7 @@ class World:
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
+            **_NO_PROXY,
             "DATALOOP_API_URL": self.dataloop.api_url,
             "DATALOOP_TOKEN": self.dataloop.token,
             "DATALOOP_STS_SETTLE_SECONDS": "0",
@@ -243,10 +245,12 @@ def world_of(running: tuple[AwsServer, DataloopServer], monkeypatch: pytest.Monk
     """The world of one test: its environment in place, no fault pending before and after."""
     # botocore reads its models anew for each session, which would be most of the tests' time
     monkeypatch.setattr("botocore.session.create_loader", lambda search_path=None: _MODELS)
-    world = World(*running)
     for name in list(os.environ):
         if name.startswith(("AWS_", "DATALOOP_", "PULUMI_COMMAND_")):
             monkeypatch.delenv(name)
+    for name, value in _NO_PROXY.items():
+        monkeypatch.setenv(name, value)
+    world = World(*running)
     for name, value in world.environment.items():
         monkeypatch.setenv(name, value)
     world.clear_faults()
