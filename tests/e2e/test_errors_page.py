@@ -39,6 +39,7 @@ _NOT_ERRORS = {
     "The connection cannot be made, nothing was changed",  # of PreflightError, which Pulumi's check never raises
 }
 _STEP = 'exit status 1: running "python -m dataloop_sts.<step>":'
+_SANDBOX_ERRORS = ("SandboxError", "EngineError")
 _PATTERNS = re.compile(r"\(\w+( \w+)*\|")
 _DESCRIBED_BY = ("description", "help", "epilog", "title")
 
@@ -56,6 +57,8 @@ def _sentences(tree: ast.AST) -> Iterator[tuple[int, str]]:
             passed_over.add(id(node.value))
         if isinstance(node, ast.keyword) and node.arg in _DESCRIBED_BY:
             passed_over |= {id(each) for each in ast.walk(node.value)}
+        if isinstance(node, ast.FormattedValue) and node.format_spec:
+            passed_over |= {id(each) for each in ast.walk(node.format_spec)}
         if isinstance(node, ast.JoinedStr):
             passed_over |= {id(value) for value in node.values}
         if id(node) in passed_over:
@@ -77,6 +80,19 @@ def test_every_sentence_that_the_source_can_print_is_on_the_page(source: Path) -
         and not _is_on_the_page(sentence)
     ]
     assert missing == []
+
+
+def _sandbox_errors() -> Iterator[str]:
+    for source in sorted((_ROOT / "sandbox").rglob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _SANDBOX_ERRORS:
+                yield from (f"{source.name}: {sentence}" for _, sentence in _sentences(node))
+
+
+def test_every_error_of_the_sandboxs_commands_is_on_the_page() -> None:
+    errors = list(_sandbox_errors())
+    assert len(errors) > 20
+    assert [error for error in errors if not _is_on_the_page(error.partition(": ")[2])] == []
 
 
 def test_sentences_are_found_in_the_source() -> None:
