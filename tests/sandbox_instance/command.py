@@ -18,9 +18,10 @@ class SandboxCommand:
 
     def __init__(self, state_dir: Path) -> None:
         self.state_dir = state_dir
+        self._started: list[subprocess.Popen[str]] = []
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "sandbox", *arguments],
             cwd=CHECKOUT,
             env={**os.environ, STATE_DIR_VARIABLE: str(self.state_dir), **environment},
@@ -28,6 +29,8 @@ class SandboxCommand:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._started.append(process)
+        return process
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **environment)
@@ -50,6 +53,10 @@ class SandboxCommand:
         return holder.pid if holder else None
 
     def kill(self) -> None:
+        """Ends whatever this started and still runs, in the foreground and in the background."""
+        for process in self._started:
+            process.kill()
+            process.wait()
         if pid := self.pid:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
