@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # the folder is no package, and 
 from plugin_driver import PluginProcess, start_plugin, stop_plugin
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aws_server() -> Iterator[AwsServer]:
     server = AwsServer()
     server.start()
@@ -26,7 +26,7 @@ def aws_server() -> Iterator[AwsServer]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aws_settings(aws_server: AwsServer) -> dict[str, Any]:
     """The provider's settings as the SDK sends them: strings as they are, the rest as JSON text."""
     endpoints = [dict.fromkeys(("iam", "s3", "sts"), aws_server.endpoint_url)]
@@ -44,7 +44,7 @@ def aws_settings(aws_server: AwsServer) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aws_plugin(aws_settings: dict[str, Any]) -> Iterator[PluginProcess]:
     plugin = start_plugin("sandbox.plugins.aws")
     plugin.configure(aws_settings)
@@ -52,7 +52,7 @@ def aws_plugin(aws_settings: dict[str, Any]) -> Iterator[PluginProcess]:
     stop_plugin(plugin)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def command_plugin() -> Iterator[PluginProcess]:
     plugin = start_plugin("sandbox.plugins.command")
     plugin.configure({"version": "1.2.1"})
@@ -70,11 +70,11 @@ def _client(server: AwsServer, service: str) -> Any:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def iam(aws_server: AwsServer) -> Any:
     return _client(aws_server, "iam")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def s3(aws_server: AwsServer) -> Any:
     return _client(aws_server, "s3")
