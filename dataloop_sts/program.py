@@ -36,7 +36,7 @@ def run() -> None:
         )
     except SpecError as error:
         mistakes = "\n".join(
-            f"  {CONFIG_NAMESPACE}:connection{'.' if problem.path else ' '}{problem}" for problem in error.problems
+            f"  {CONFIG_NAMESPACE}:connection{'.' if problem.path else ': '}{problem}" for problem in error.problems
         )
         raise pulumi.RunError(f"The connection spec in Pulumi.{stack}.yaml is not valid:\n{mistakes}") from None
     except DataloopStsError as error:
