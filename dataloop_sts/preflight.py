@@ -98,7 +98,7 @@ def preflight(request: PreflightRequest, dataloop: Callable[[], DataloopClient])
             return Findings((Problem("", f"{_NOT_RUNNING} ({error.message})"),), world)
         problems.append(Problem("Dataloop", str(error)))
     except (NotAuthenticated, InvalidSetting) as error:
-        problems.append(Problem("", str(error)))
+        problems.append(Problem("", f"{error} {_SANDBOX_SETTINGS}" if request.sandbox else str(error)))
     except DataloopError as error:
         problems.append(Problem("Dataloop", str(error)))
     if request.sandbox and request.world and world and request.world != world:
@@ -111,6 +111,9 @@ def preflight(request: PreflightRequest, dataloop: Callable[[], DataloopClient])
     return Findings(tuple(problems), world)
 
 
+_SANDBOX_SETTINGS = (
+    'On a sandbox stack: take the running sandbox\'s settings into this shell with: eval "$(python -m sandbox env)"'
+)
 _NOT_RUNNING = (
     "The sandbox does not answer: start it with `python -m sandbox up` and take its settings into this shell with: "
     'eval "$(python -m sandbox env)"'
