@@ -48,8 +48,9 @@ class Connection(pulumi.ComponentResource):
     outputs: dict[str, pulumi.Output[Any]]
 
     def __init__(self, name: str, args: ConnectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("dataloop-sts:connection:Connection", name, None, opts)
         spec = args.spec
+        permission = policies.permission_document(spec)  # first of all, since it may refuse the spec
+        super().__init__("dataloop-sts:connection:Connection", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
         preflight = Preflight(
@@ -76,7 +77,6 @@ class Connection(pulumi.ComponentResource):
             )
             for bucket in spec.bucket_names
         }
-        permission = policies.permission_document(spec)
         identity = Identity(
             "identity",
             IdentityArgs(

@@ -115,6 +115,17 @@ def test_each_mistake_of_the_spec_is_told_by_both_commands_and_up_changes_nothin
     assert_told(done.output, "The connection spec is not valid:", *messages)
 
 
+def test_a_policy_that_would_be_too_long_is_told_before_anything_is_made(empty_project: Project) -> None:
+    (driver,) = empty_project.spec["drivers"]
+    folders = [f"{'long-' * 12}{number}" for number in range(30)]
+    empty_project.spec["drivers"] = [{**driver, "name": folder, "prefix": folder} for folder in folders]
+    message = (
+        "the role's policy would have <count> characters, IAM allows <maximum>: use fewer or shorter prefixes, or "
+        "spread the drivers over two customers"
+    )
+    assert_refused(empty_project, empty_project.up, message)
+
+
 _CONFIG_TEXT: dict[str, tuple[dict[str, Any], str]] = {
     "no connection": ({}, "Stack '<stack>' is missing configuration value 'connection'"),
     "a connection that is text": (
