@@ -20,6 +20,8 @@ from dataloop_sts.aws import REFUSED, Aws, outcome
 from dataloop_sts.waiting import attempts, settle_seconds
 
 PROBE_NAME = "test-file"
+RANDOM_PROBE_PREFIX = "dataloop-sts-probe-"
+"""What the name of every other object begins with that the verification writes."""
 _SESSION_NAME = "dataloop-sts-verification"
 _SESSION_SECONDS = 900  # the least that AWS allows
 ALLOWED, REFUSED_TEXT = "allowed", "refused"
