@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataloop_sts.errors import InvalidSetting
 
 SETTLE_VARIABLE = "DATALOOP_STS_SETTLE_SECONDS"
-SETTLE_DEFAULT_S = 60.0
+SETTLE_DEFAULT_S = 120.0  # a change of a policy takes IAM longer than a new key
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 5.0
 
 
 def settle_seconds() -> float:
-    """How long IAM's changes, and Dataloop's sight of them, may take: 60 s, or what the environment variable says.
+    """How long IAM's changes, and Dataloop's sight of them, may take: 120 s, or what the environment variable says.
 
     Raises:
         InvalidSetting: the variable is not a number of seconds.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -10,8 +11,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from dataloop_sts.aws import Aws
 from dataloop_sts.verify import Report, Target, VerificationRequest, verify
 from tests.steps.aws_world import REGION, Connected, World
+
+OUTSIDE = [f"{what} outside the folder" for what in ("list", "get", "delete", "put")]
+OWN = re.compile(r"s3://([^/]+)/(\S*dataloop-sts-probe-[0-9a-f]{16})\b")
 
 
 def request_of(connected: Connected, **changes: Any) -> VerificationRequest:
@@ -54,7 +59,7 @@ def test_a_connection_as_the_program_makes_it_passes_every_check(
         "get": "allowed",
         "delete": "allowed" if allow_delete else "refused",
         "read the bucket's policy": "refused",
-        **({"list outside the folder": "refused", "put outside the folder": "refused"} if prefix else {}),
+        **(dict.fromkeys(OUTSIDE, "refused") if prefix else {}),
         f"list {connected.bucket}": "refused",
     }
 
@@ -80,26 +85,111 @@ def test_a_role_that_may_delete_although_it_must_not_is_found(world: World) -> N
     assert failed(verify(request_of(connected), seconds=0)) == {"delete": "allowed"}
 
 
-def test_a_role_that_may_not_delete_although_it_must_is_found(world: World) -> None:
-    connected = world.connect(allow_delete=False)
-    assert failed(verify(request_of(connected, allow_delete=True), seconds=0)) == {"delete": "refused"}
+def test_a_role_that_may_not_delete_although_it_must_is_found_and_its_probe_named(world: World) -> None:
+    connected = world.connect(prefix="raw", allow_delete=False)
+    found = failed(verify(request_of(connected, allow_delete=True), seconds=0))
+    assert list(found) == ["delete"]
+    assert found["delete"].startswith("refused ")
+    assert OWN.findall(found["delete"]) == [(connected.bucket, key) for key in world.keys(connected.bucket)]
+    assert world.keys(connected.bucket)[0].startswith("raw/")
 
 
 @pytest.mark.parametrize(
-    ("action", "what"), [("s3:ListBucket", "list outside the folder"), ("s3:PutObject", "put outside the folder")]
+    ("actions", "what"),
+    [
+        (["s3:ListBucket"], ["list"]),
+        (["s3:GetObject"], ["get"]),  # who may not list is refused a key that is not there as well
+        (["s3:GetObject", "s3:ListBucket"], ["list", "get"]),
+        (["s3:DeleteObject"], ["delete"]),
+        (["s3:PutObject", "s3:DeleteObject"], ["delete", "put"]),
+    ],
 )
-def test_a_role_that_reaches_outside_its_folder_is_found(action: str, what: str, world: World) -> None:
-    connected = world.connect(prefix="raw")
-    world.also_grant(connected.role, action, "*")
-    assert failed(verify(request_of(connected), seconds=0)) == {what: "allowed"}
+def test_a_role_that_reaches_outside_its_folder_is_found(actions: list[str], what: list[str], world: World) -> None:
+    connected = world.connect(prefix="raw", allow_delete=True)
+    world.also_grant(connected.role, actions, "*")
+    found = failed(verify(request_of(connected), seconds=0))
+    assert found == {f"{name} outside the folder": "allowed" for name in what}
+    assert world.keys(connected.bucket) == []
+
+
+def test_what_was_written_outside_the_folder_and_cannot_be_removed_is_named(world: World) -> None:
+    connected = world.connect(prefix="raw", allow_delete=True)
+    world.also_grant(connected.role, "s3:PutObject", "*")
+    found = failed(verify(request_of(connected), seconds=1))
+    assert list(found) == ["put outside the folder"]
+    assert found["put outside the folder"].startswith("allowed ")
+    left = world.keys(connected.bucket)
+    assert OWN.findall(found["put outside the folder"]) == [(connected.bucket, key) for key in left]
+    assert len(left) == 1  # however often it was tried
+    assert "/" not in left[0]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("allow_delete", [True, False])
+@pytest.mark.parametrize("prefix", [None, "raw"])
+def test_a_customers_own_test_file_survives(prefix: str | None, allow_delete: bool, wide: bool, world: World) -> None:
+    connected = world.connect(prefix=prefix, allow_delete=allow_delete)
+    contents = {"test-file": b"the root's", "raw/test-file": b"the folder's"}
+    for key, content in contents.items():
+        world.s3.put_object(Bucket=connected.bucket, Key=key, Body=content)
+    if wide:
+        world.also_grant(connected.role, "s3:*", "*")
+    report = verify(request_of(connected), seconds=0)
+    assert report.ok is not wide
+    read = {
+        key: world.s3.get_object(Bucket=connected.bucket, Key=key)["Body"].read()
+        for key in world.keys(connected.bucket)
+    }
+    assert read == contents
+
+
+@pytest.mark.parametrize("allow_delete", [True, False])
+def test_a_versioned_bucket_keeps_nothing_but_the_verifications_own_names(allow_delete: bool, world: World) -> None:
+    connected = world.connect(allow_delete=allow_delete)
+    enabled = {"Status": "Enabled"}
+    world.s3.put_bucket_versioning(Bucket=connected.bucket, VersioningConfiguration=enabled)
+    world.s3.put_object(Bucket=connected.bucket, Key="test-file", Body=b"the customer's")
+    for _ in range(2):
+        assert failed(verify(request_of(connected), seconds=0)) == {}
+    listed = world.s3.list_object_versions(Bucket=connected.bucket)
+    entries = [*listed["Versions"], *listed.get("DeleteMarkers", [])]
+    assert [e["Key"] for e in entries if not e["Key"].startswith("dataloop-sts-probe-")] == ["test-file"]
+    assert world.keys(connected.bucket) == ["test-file"]
+
+
+def test_a_probe_that_cannot_be_read_is_no_success(world: World) -> None:
+    connected = world.connect(allow_delete=True)
+    statements = [
+        {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "*"},
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"},
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    world.iam.put_role_policy(RoleName=connected.role, PolicyName="also", PolicyDocument=document)
+    assert failed(verify(request_of(connected), seconds=0)) == {"put": "refused", "get": "NoSuchKey"}
+
+
+def test_a_refusal_counts_only_where_a_second_connection_gives_it_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected = world.connect(prefix="raw", allow_delete=False)
+    made: list[Aws] = []
+    really = Aws.s3
+
+    def every_second_reaches_a_host_with_an_old_policy(self: Aws) -> Any:
+        made.append(self)
+        return really(self) if len(made) % 2 else world.s3
+
+    monkeypatch.setattr(Aws, "s3", every_second_reaches_a_host_with_an_old_policy)
+    report = verify(request_of(connected), seconds=0)
+    refusals = {c.name.partition(": ")[2]: "allowed" for c in report.checks if c.expected == "refused"}
+    assert failed(report) == refusals
+    assert len(refusals) == 7
 
 
 def test_a_role_that_may_do_more_with_the_bucket_is_found(world: World) -> None:
     connected = world.connect()
     world.also_grant(connected.role, "s3:GetBucketPolicy", "*")
-    report = failed(verify(request_of(connected), seconds=0))
-    assert list(report) == ["read the bucket's policy"]
-    assert report["read the bucket's policy"] != "refused"
+    assert failed(verify(request_of(connected), seconds=0)) == {"read the bucket's policy": "allowed"}
 
 
 def test_a_user_with_a_permission_of_its_own_is_found(world: World) -> None:
