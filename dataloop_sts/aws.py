@@ -138,6 +138,31 @@ def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", "Unknown"))
 
 
+def account_of(aws: Aws) -> str:
+    """The 12 digits of the account that the credentials are of.
+
+    Raises:
+        AwsError: they are missing, wrong, or AWS gave no answer.
+    """
+    with aws_errors("find out whose AWS credentials these are"):
+        return aws.sts().get_caller_identity()["Account"]
+
+
+def require_account(aws: Aws, account_id: str) -> None:
+    """Refuses credentials of another account: there, everything would look as if it were gone.
+
+    Raises:
+        AwsError: they are of another account, missing or wrong.
+    """
+    found = account_of(aws)
+    if found != account_id:
+        raise AwsError(
+            f"The AWS credentials are of account {found}, this connection is in {account_id}, nothing was touched: "
+            "use credentials of that account.",
+            code="OtherAccount",
+        )
+
+
 @contextmanager
 def aws_errors(what: str) -> Iterator[None]:
     """Turns botocore's errors into :class:`AwsError` of one line.

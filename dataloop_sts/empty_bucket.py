@@ -7,12 +7,13 @@ deleted by force, so that taking a driver out of the spec is as safe as a destro
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from itertools import islice
 
 from dataloop_sts import steps
-from dataloop_sts.aws import Aws, aws_errors
+from dataloop_sts.aws import Aws, aws_errors, require_account
 from dataloop_sts.errors import AwsError, GuardRefused
-from dataloop_sts.guard import all_objects, confirmed, customer_objects, how_to_confirm, platform_objects
+from dataloop_sts.losses import all_objects, confirmed, how_to_confirm, objects_lost, platform_objects
 from dataloop_sts.spec import OnDestroy
 
 _BATCH = 1000  # the most that one call may delete
@@ -24,11 +25,14 @@ class EmptyBucketRequest(steps.Request):
     customer: str
     on_destroy: OnDestroy
     region: str
+    account_id: str
     bucket: str
+    folders: tuple[str, ...]
+    """The folders of the bucket's drivers."""
 
 
 def empty_bucket(request: EmptyBucketRequest) -> None:
-    """Removes the probe and the platform's folder, and everything else only where this run confirms it.
+    """Removes the probes and the platform's folders, and everything else only where this run confirms it.
 
     Raises:
         GuardRefused: the spec refuses it, or customer's objects are there; nothing was removed.
@@ -38,18 +42,23 @@ def empty_bucket(request: EmptyBucketRequest) -> None:
         raise GuardRefused(
             f"Bucket {request.bucket} stays: the spec says on_destroy: {request.on_destroy}. Nothing was removed."
         )
-    s3 = Aws(request.region).s3()
-    removable = all_objects
-    if not confirmed(request.customer):
-        removable = platform_objects  # so that what a customer puts there after this look stays, and the bucket with it
-        count = sum(1 for _ in customer_objects(s3, request.bucket))
-        if count:
-            raise GuardRefused(
-                f"Bucket {request.bucket} stays, nothing was removed from it: it holds {count} customer's objects. "
-                f"Move what is to be kept. {how_to_confirm(request.customer)}"
-            )
+    aws = Aws(request.region)
+    require_account(aws, request.account_id)
+    s3, everything = aws.s3(), confirmed(request.customer)
+    if not everything and (lost := objects_lost(aws, request.bucket, request.folders)):
+        raise GuardRefused(
+            f"Bucket {request.bucket} stays, nothing was removed from it: {lost}. Move what is to be kept. "
+            f"{how_to_confirm(request.customer)}"
+        )
+
+    def removable() -> Iterator[tuple[str, str]]:
+        # unconfirmed, what a customer puts there after the look stays, and the bucket with it
+        if everything:
+            return all_objects(s3, request.bucket)
+        return platform_objects(s3, request.bucket, request.folders)
+
     # listed anew each time: what was listed after a deletion need not go on where the listing before it stopped
-    while batch := list(islice(removable(s3, request.bucket), _BATCH)):
+    while batch := list(islice(removable(), _BATCH)):
         with aws_errors(f"empty bucket {request.bucket}"):
             answer = s3.delete_objects(
                 Bucket=request.bucket,

@@ -6,24 +6,23 @@ standard input.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from dataloop_sts import steps
-from dataloop_sts.aws import MISSING, Aws, aws_errors
+from dataloop_sts.aws import Aws, require_account
 from dataloop_sts.dataloop import DataloopClient
-from dataloop_sts.errors import AwsError, GuardRefused, NotFound
+from dataloop_sts.errors import GuardRefused, NotFound
+from dataloop_sts.losses import confirmed, datasets_lost, how_to_confirm, in_words, objects_lost
 from dataloop_sts.spec import OnDestroy
-from dataloop_sts.verify import PROBE_NAME
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
-CONFIRM_VARIABLE = "DATALOOP_STS_CONFIRM_DELETE"
-PLATFORM_FOLDER = ".dataloop"
-"""The folder that Dataloop keeps in a bucket, at its root or in the driver's folder."""
+class GuardDriver(steps.Request):
+    """A driver of the connection, as the stack knows it."""
+
+    id: str
+    name: str
+    project_id: str
 
 
 class GuardRequest(steps.Request):
@@ -32,111 +31,61 @@ class GuardRequest(steps.Request):
     customer: str
     on_destroy: OnDestroy
     region: str
-    buckets: tuple[str, ...]
-    organization_id: str
+    account_id: str
+    buckets: dict[str, tuple[str, ...]]
+    """The managed buckets, each with the folders of its drivers."""
     integration_id: str
-    drivers: dict[str, str]
-    """The drivers' ids by name, as the stack knows them."""
-    projects: dict[str, str]
-    """The drivers' projects by driver name."""
-
-
-def confirmed(customer: str) -> bool:
-    """Whether this run may delete the customer's data: the environment variable names exactly this customer."""
-    return os.environ.get(CONFIRM_VARIABLE) == customer
-
-
-def how_to_confirm(customer: str) -> str:
-    """What to set for one run."""
-    return f"To go on and lose it, set {CONFIRM_VARIABLE}={customer} for this one run."
-
-
-def customer_objects(s3: S3Client, bucket: str) -> Iterator[tuple[str, str]]:
-    """The (key, version id) of all that a customer put into a bucket: not the probe, not the platform's own folder.
-
-    Raises:
-        AwsError: the bucket cannot be listed; a bucket that is gone holds nothing.
-    """
-    return ((key, version) for key, version in all_objects(s3, bucket) if not _is_ours(key))
-
-
-def platform_objects(s3: S3Client, bucket: str) -> Iterator[tuple[str, str]]:
-    """The (key, version id) of the rest of a bucket: the probe and the platform's own folder. Raises likewise."""
-    return ((key, version) for key, version in all_objects(s3, bucket) if _is_ours(key))
-
-
-def all_objects(s3: S3Client, bucket: str) -> Iterator[tuple[str, str]]:
-    """The (key, version id) of every version and delete marker in a bucket; a bucket that is gone holds nothing."""
-    try:
-        with aws_errors(f"list the objects of bucket {bucket}"):
-            for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-                for entry in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-                    yield entry["Key"], entry["VersionId"]
-    except AwsError as error:
-        if error.code not in MISSING:
-            raise
-
-
-def _is_ours(key: str) -> bool:
-    folders, _, name = key.rpartition("/")
-    return name in (PROBE_NAME, PLATFORM_FOLDER) or PLATFORM_FOLDER in folders.split("/")
+    drivers: tuple[GuardDriver, ...]
 
 
 def guard(request: GuardRequest, client: DataloopClient) -> None:
-    """Raises :class:`GuardRefused` where the destroy would lose something."""
+    """Looks at what a destroy would take along.
+
+    Raises:
+        GuardRefused: it would lose something; nothing was touched.
+        AwsError: the credentials are missing, wrong, or of another account than the connection's.
+    """
+    aws = Aws(request.region)
+    require_account(aws, request.account_id)
+    refused = f"The destroy of {request.customer} is refused, nothing was touched"
     if request.on_destroy == "refuse":
-        raise GuardRefused(
-            f"The destroy of {request.customer} is refused, nothing was touched: its spec says on_destroy: refuse. "
-            "Change that, run `pulumi up`, then destroy."
-        )
-    losses = [*_objects(request), *_datasets(request, client)]
-    if losses and not confirmed(request.customer):
-        raise GuardRefused(
-            f"The destroy of {request.customer} is refused, nothing was touched: {'; '.join(losses)}. "
-            f"Move what is to be kept. {how_to_confirm(request.customer)}"
-        )
+        raise GuardRefused(f"{refused}: its spec says on_destroy: refuse. Change that, run `pulumi up`, then destroy.")
     obstacles = list(_foreign_drivers(request, client))
     if obstacles:
         raise GuardRefused(
-            f"The destroy of {request.customer} is refused, nothing was touched: {'; '.join(obstacles)}. "
-            "Remove those drivers or move them to another integration first."
+            f"{refused}: {'; '.join(obstacles)}. Remove those drivers or move them to another integration first."
+        )
+    losses = [*_objects(request, aws), *_datasets(request, client)]
+    if losses and not confirmed(request.customer):
+        raise GuardRefused(
+            f"{refused}: {'; '.join(losses)}. Move what is to be kept. {how_to_confirm(request.customer)}"
         )
 
 
-def _objects(request: GuardRequest) -> Iterator[str]:
-    if request.on_destroy != "delete":
-        return
-    s3 = Aws(request.region).s3()
-    for bucket in request.buckets:
-        count = sum(1 for _ in customer_objects(s3, bucket))
-        if count:
-            yield f"bucket {bucket} would be deleted and holds {count} {'object' if count == 1 else 'objects'}"
+def _objects(request: GuardRequest, aws: Aws) -> Iterator[str]:
+    if request.on_destroy == "delete":
+        yield from filter(None, (objects_lost(aws, bucket, folders) for bucket, folders in request.buckets.items()))
 
 
 def _datasets(request: GuardRequest, client: DataloopClient) -> Iterator[str]:
-    for name, driver_id in request.drivers.items():
-        try:
-            datasets = client.datasets_of_driver(request.projects[name], driver_id)
-        except NotFound:
-            continue
-        if datasets:
-            yield f"driver {name!r} is used by {in_words([d.name or d.id for d in datasets], 'dataset')}"
+    yield from filter(None, (datasets_lost(client, d.project_id, d.id, d.name) for d in request.drivers))
 
 
 def _foreign_drivers(request: GuardRequest, client: DataloopClient) -> Iterator[str]:
     try:
         users = client.drivers(integration_id=request.integration_id)
+        count = client.driver_count(request.integration_id)
     except NotFound:
         return
-    foreign = [driver.name or driver.id for driver in users if driver.id not in request.drivers.values()]
+    ours = {driver.id for driver in request.drivers}
+    foreign = [driver.name or driver.id for driver in users if driver.id not in ours]
     if foreign:
         yield f"integration {request.integration_id} is used by {in_words(foreign, 'other driver')}"
-
-
-def in_words(names: list[str], noun: str) -> str:
-    """For example ``2 datasets: a, b``; at most five names are spelt out."""
-    shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    return f"{len(names)} {noun}{'' if len(names) == 1 else 's'}: {shown}"
+    elif count > len(users):
+        yield (
+            f"integration {request.integration_id} is used by {count - len(users)} more drivers than the token's user "
+            "may see"
+        )
 
 
 def _step(request: GuardRequest) -> None:

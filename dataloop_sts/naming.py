@@ -11,6 +11,9 @@ IAM_USER_NAME_MAX = 64
 IAM_ROLE_NAME_MAX = 64
 IAM_POLICY_NAME_MAX = 128
 
+OWN_TAG_KEYS = ("managed-by", "dataloop-sts:customer", "dataloop-sts:environment")
+"""The tags that every resource has beside the spec's."""
+
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")

@@ -63,6 +63,13 @@ def _account_id(value: str) -> str:
 def _tags(value: dict[str, str]) -> dict[str, str]:
     if len(value) > _TAGS_MAX:
         raise ValueError(f"{len(value)} tags, at most {_TAGS_MAX} are allowed")
+    # IAM takes keys that differ in case alone for the same: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+    spellings = {key.lower(): key for key in naming.OWN_TAG_KEYS}
+    for key in value:
+        if spellings.setdefault(key.lower(), key) != key:
+            raise ValueError(
+                f"the tag keys {key!r} and {spellings[key.lower()]!r} differ in case alone: IAM refuses both"
+            )
     for key, text in value.items():
         if not 1 <= len(key) <= 128 or not _TAG_TEXT.fullmatch(key):
             raise ValueError(f"the tag key {key!r} needs 1 to 128 letters, digits, spaces or characters of _.:/=+-@")
@@ -259,6 +266,10 @@ class ConnectionSpec(_Model):
     def bucket_names(self) -> tuple[str, ...]:
         """The managed buckets' names, each once, in the order of the drivers."""
         return tuple(dict.fromkeys(driver.bucket.name for driver in self.drivers))
+
+    def folders(self, bucket: str) -> tuple[str, ...]:
+        """The folders of a bucket's drivers, such as ``raw/``; ``""`` is the whole bucket."""
+        return tuple(driver.prefix or "" for driver in self.drivers if driver.bucket.name == bucket)
 
 
 def _repeated_driver_names(drivers: tuple[DriverSpec, ...]) -> Iterator[Problem]:

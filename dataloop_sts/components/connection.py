@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_command import local
 
-from dataloop_sts import policies, steps
+from dataloop_sts import naming, policies, steps
 from dataloop_sts.components.identity import Identity, IdentityArgs
 from dataloop_sts.components.storage import ManagedBucket, ManagedBucketArgs
 from dataloop_sts.providers import Integration, Preflight, StorageDriver
@@ -71,6 +71,8 @@ class Connection(pulumi.ComponentResource):
                     bucket=bucket,
                     partition=spec.aws.partition,
                     region=spec.aws.region,
+                    account_id=preflight.seen_account_id,
+                    folders=spec.folders(bucket),
                     on_destroy=spec.on_destroy,
                 ),
                 with_provider,
@@ -114,7 +116,7 @@ class Connection(pulumi.ComponentResource):
             )
             for driver in spec.drivers
         }
-        self._guard(spec, integration, drivers, [*buckets.values(), identity])
+        self._guard(spec, preflight.seen_account_id, integration, drivers, [*buckets.values(), identity])
 
         report = pulumi.Output.json_loads(pulumi.Output.unsecret(verification.stdout))
         self.outputs = {
@@ -132,12 +134,8 @@ class Connection(pulumi.ComponentResource):
 
     def _aws_provider(self, args: ConnectionArgs, preflight: Preflight) -> aws.Provider:
         spec, endpoint = args.spec, args.sandbox_endpoint
-        tags = {
-            "managed-by": "dataloop-sts",
-            "dataloop-sts:customer": spec.customer,
-            "dataloop-sts:environment": args.environment,
-            **spec.aws.tags,
-        }
+        own_tags = zip(naming.OWN_TAG_KEYS, ("dataloop-sts", spec.customer, args.environment), strict=True)
+        tags = dict(own_tags) | spec.aws.tags
         sandbox: dict[str, Any] = (
             {
                 "endpoints": [aws.ProviderEndpointArgs(iam=endpoint, s3=endpoint, sts=endpoint)],
@@ -150,7 +148,8 @@ class Connection(pulumi.ComponentResource):
         return aws.Provider(
             "aws",
             region=spec.aws.region,
-            allowed_account_ids=[spec.aws.account_id] if spec.aws.account_id else None,
+            # without one in the spec, the account of the first run: elsewhere everything would look as if it were gone
+            allowed_account_ids=[spec.aws.account_id or preflight.seen_account_id],
             default_tags=aws.ProviderDefaultTagsArgs(tags=tags),
             ignore_tags=aws.ProviderIgnoreTagsArgs(key_prefixes=[ACCESS_KEY_TAG_PREFIX]),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight]),
@@ -195,6 +194,7 @@ class Connection(pulumi.ComponentResource):
     def _guard(
         self,
         spec: ConnectionSpec,
+        account_id: pulumi.Output[str],
         integration: Integration,
         drivers: dict[str, StorageDriver],
         others: list[pulumi.Resource],
@@ -203,11 +203,13 @@ class Connection(pulumi.ComponentResource):
             "customer": spec.customer,
             "on_destroy": spec.on_destroy,
             "region": spec.aws.region,
-            "buckets": list(spec.bucket_names),
-            "organization_id": spec.organization_id,
+            "account_id": account_id,
+            "buckets": {bucket: spec.folders(bucket) for bucket in spec.bucket_names},
             "integration_id": integration.id,
-            "drivers": {name: driver.id for name, driver in drivers.items()},
-            "projects": {driver.name: driver.project_id for driver in spec.drivers},
+            "drivers": [
+                {"id": drivers[driver.name].id, "name": driver.name, "project_id": driver.project_id}
+                for driver in spec.drivers
+            ],
         }
         local.Command(
             "guard",

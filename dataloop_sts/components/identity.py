@@ -53,7 +53,13 @@ class Identity(pulumi.ComponentResource):
         super().__init__("dataloop-sts:identity:Identity", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
-        user = aws.iam.User("user", name=args.names.user, opts=child)
+        # The engine keeps the id of what is updated in place, and a user's id is its name: a rename in place would lose
+        # the user and its key (https://github.com/pulumi/pulumi-aws/issues/1610)
+        user = aws.iam.User(
+            "user",
+            name=args.names.user,
+            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["name"]),
+        )
         key = aws.iam.AccessKey(f"access-key-{args.generation}", user=user.name, opts=child)
         local.Command(
             f"access-key-{args.generation}-description",

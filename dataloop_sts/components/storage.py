@@ -20,7 +20,8 @@ class ManagedBucketArgs:
     Attributes:
         customer: whose data it holds.
         bucket: the bucket's name.
-        partition, region: where it is.
+        folders: the folders of its drivers, such as ``raw/``; ``""`` is the whole bucket.
+        partition, region, account_id: where it is.
         on_destroy: what becomes of it at its end.
     """
 
@@ -28,6 +29,8 @@ class ManagedBucketArgs:
     bucket: str
     partition: str
     region: str
+    account_id: pulumi.Input[str]
+    folders: tuple[str, ...]
     on_destroy: OnDestroy
 
 
@@ -54,6 +57,8 @@ class ManagedBucket(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
 
         bucket = aws.s3.Bucket(name, bucket=args.bucket, force_destroy=False, opts=child)
+        # a setting goes with its bucket, and never before it: a bucket whose deletion fails stays as private as it was
+        setting = pulumi.ResourceOptions(parent=self, deleted_with=bucket)
         block = aws.s3.BucketPublicAccessBlock(
             f"{name}-public-access",
             bucket=bucket.bucket,
@@ -61,13 +66,13 @@ class ManagedBucket(pulumi.ComponentResource):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=child,
+            opts=setting,
         )
         ownership = aws.s3.BucketOwnershipControls(
             f"{name}-ownership",
             bucket=bucket.bucket,
             rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
-            opts=child,
+            opts=setting,
         )
         encryption = aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-encryption",
@@ -79,23 +84,31 @@ class ManagedBucket(pulumi.ComponentResource):
                     )
                 )
             ],
-            opts=child,
+            opts=setting,
         )
         # S3 refuses to change two of these settings at once (OperationAborted), so the policy comes after the block
         policy = aws.s3.BucketPolicy(
             f"{name}-tls-only",
             bucket=bucket.bucket,
             policy=policies.canonical(policies.bucket_document(args.partition, args.bucket)),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[block, ownership]),
+            opts=pulumi.ResourceOptions(parent=self, deleted_with=bucket, depends_on=[block, ownership]),
         )
-        request = EmptyBucketRequest(
-            customer=args.customer, on_destroy=args.on_destroy, region=args.region, bucket=args.bucket
-        )
+
+        def request(account_id: str) -> str:
+            return EmptyBucketRequest(
+                customer=args.customer,
+                on_destroy=args.on_destroy,
+                region=args.region,
+                account_id=account_id,
+                bucket=args.bucket,
+                folders=args.folders,
+            ).model_dump_json()
+
         # deleted first of all of these: where it refuses, the bucket keeps its settings too
         local.Command(
             f"{name}-emptied",
             delete=steps.command("empty_bucket"),
-            stdin=request.model_dump_json(),
+            stdin=pulumi.Output.from_input(args.account_id).apply(request),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[bucket, block, ownership, encryption, policy]),
         )
         # known once every setting is in place, so that nothing uses a bucket that is still open

@@ -59,9 +59,14 @@ def model_of(model: type[Model], document: Any, answer: Answer, call: Call) -> M
     return _validated(TypeAdapter(model), document, answer, call)
 
 
-def models_of(model: type[Model], document: Any, answer: Answer, call: Call) -> list[Model]:
-    """``document``, a list or a page with ``items``, as a list of ``model``; raises like :func:`model_of`."""
+def models_of(model: type[Model], document: Any, answer: Answer, call: Call, *, page: bool = False) -> list[Model]:
+    """``document``, a list or a page with ``items``, as a list of ``model``; raises like :func:`model_of`.
+
+    A page that is not the last is refused, unless the caller reads on by ``page``: a part must not pass for the whole.
+    """
     if isinstance(document, dict) and isinstance(document.get("items"), list):
+        if document.get("hasNextPage") and not page:
+            raise _unexpected(answer, call, "one page of several where all was asked for")
         document = document["items"]
     return _validated(TypeAdapter(list[model]), document, answer, call)  # type: ignore[valid-type]
 

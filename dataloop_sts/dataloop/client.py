@@ -319,7 +319,7 @@ class DataloopClient:
             answer = self._call(call)
             document = json_of(answer, call)
             # A platform that does not know the filter would return every dataset: only ours count.
-            datasets = models_of(Dataset, document, answer, call)
+            datasets = models_of(Dataset, document, answer, call, page=True)
             new = {dataset.id: dataset for dataset in datasets if dataset.id not in found}
             found |= new
             if not new or not isinstance(document, dict) or not document.get("hasNextPage"):

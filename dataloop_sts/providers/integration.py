@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from dataloop_sts import dataloop
 from dataloop_sts.dataloop import INTEGRATION_TYPE, DataloopClient, StsCredentials
 from dataloop_sts.errors import Conflict, DataloopError, DataloopStsError, DriverTestFailed, NotFound
-from dataloop_sts.guard import in_words
+from dataloop_sts.losses import in_words
 from dataloop_sts.providers.base import DataloopProvider, Props, changed, is_unknown, one_line_errors, settled_test
 
 _CREDENTIALS = ("access_key_id", "secret_access_key", "role_arn")
@@ -81,12 +81,14 @@ class IntegrationProvider(DataloopProvider):
 
     @one_line_errors
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
-        """Writes name and credentials, and TESTs every driver; where that fails the old credentials are put back."""
+        """Writes name and credentials, and TESTs what worked before; where that fails the old ones are put back."""
         client, organization_id = self.client, news["organization_id"]
+        # a driver that fails already, of somebody else's or because its own change comes later, is no sign of bad keys
+        working = [driver.id for driver in client.drivers(integration_id=id_) if _passes(client, driver.id)]
         client.update_integration(organization_id, id_, name=news["name"], credentials=_credentials(news))
         try:
-            for driver in client.drivers(integration_id=id_):
-                settled_test(lambda id_=driver.id: client.test_driver(id_), "after its integration's update")  # type: ignore[misc]
+            for driver_id in working:
+                settled_test(lambda id_=driver_id: client.test_driver(id_), "after its integration's update")  # type: ignore[misc]
         except DriverTestFailed as error:
             if not changed(olds, news, _CREDENTIALS):
                 raise
@@ -100,9 +102,11 @@ class IntegrationProvider(DataloopProvider):
         client, organization_id = self.client, props["organization_id"]
         try:
             users = [driver.name or driver.id for driver in client.drivers(integration_id=id_)]
-            if users:
+            count = client.driver_count(id_)
+            if users or count:
+                used_by = in_words(users, "driver") if users else f"{count} drivers that the token's user may not see"
                 raise Conflict(
-                    what=f"Integration {props['name']!r} is still used by {in_words(users, 'driver')}",
+                    what=f"Integration {props['name']!r} is still used by {used_by}",
                     next_step="Remove those drivers, or move them to another integration, then run again.",
                 )
             client.delete_integration(organization_id, id_)
@@ -165,6 +169,14 @@ def _credentials(props: Props) -> StsCredentials:
         secret_access_key=SecretStr(props["secret_access_key"]),
         role_arn=props["role_arn"],
     )
+
+
+def _passes(client: DataloopClient, driver_id: str) -> bool:
+    try:
+        client.test_driver(driver_id)
+    except DriverTestFailed:
+        return False
+    return True
 
 
 def _named(client: DataloopClient, organization_id: str, name: str) -> dataloop.Integration | None:

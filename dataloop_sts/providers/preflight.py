@@ -9,7 +9,7 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, 
 
 from dataloop_sts import steps
 from dataloop_sts.dataloop import DataloopClient
-from dataloop_sts.preflight import ConnectionNames, PreflightRequest, preflight
+from dataloop_sts.preflight import ConnectionNames, Known, PreflightRequest, preflight
 from dataloop_sts.providers.base import DataloopProvider, Props, one_line_errors
 from dataloop_sts.spec import ConnectionSpec
 
@@ -20,22 +20,12 @@ class PreflightProvider(DataloopProvider):
     @one_line_errors
     def check(self, olds: Props, news: Props) -> CheckResult:
         """Looks at the world; every problem is a message of its own, without a traceback."""
-        findings = preflight(
-            PreflightRequest(
-                organization_id=news["organization_id"],
-                region=news["region"],
-                account_id=news.get("account_id"),
-                names=ConnectionNames.model_validate(news["names"]),
-                known=ConnectionNames.model_validate(olds["names"]) if olds.get("names") else None,
-                world=olds.get("world", ""),
-                sandbox=news["sandbox"],
-            ),
-            DataloopClient.shared,
-        )
+        findings = preflight(_request(olds, news), DataloopClient.shared)
         failures = [CheckFailure("", str(problem)) for problem in findings.problems]
         if problem := _python_problem():
             failures.append(CheckFailure("", problem))
-        return CheckResult({**news, "world": findings.world}, failures)
+        seen = {"seen_account_id": findings.account_id, "seen_world": findings.world}
+        return CheckResult({**news, **seen}, failures)
 
     @one_line_errors
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
@@ -54,6 +44,27 @@ class PreflightProvider(DataloopProvider):
 
     def delete(self, id_: str, props: Props) -> None:
         """There is nothing to delete."""
+
+
+def _request(olds: Props, news: Props) -> PreflightRequest:
+    known = None
+    if olds.get("names"):
+        known = Known(
+            names=ConnectionNames.model_validate(olds["names"]),
+            region=olds["region"],
+            account_id=olds["seen_account_id"],
+            on_destroy=olds["on_destroy"],
+            world=olds["seen_world"],
+        )
+    return PreflightRequest(
+        customer=news["customer"],
+        organization_id=news["organization_id"],
+        region=news["region"],
+        account_id=news.get("account_id"),
+        names=ConnectionNames.model_validate(news["names"]),
+        known=known,
+        sandbox=news["sandbox"],
+    )
 
 
 def _python_problem() -> str | None:
@@ -75,7 +86,12 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
         spec: the connection.
         environment: the environment's name.
         sandbox: whether the stack lives in a sandbox.
+
+    Attributes:
+        seen_account_id: the AWS account in which the connection is made.
     """
+
+    seen_account_id: pulumi.Output[str]
 
     def __init__(
         self,
@@ -88,6 +104,8 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
     ) -> None:
         names = spec.names(environment)
         props: Props = {
+            "customer": spec.customer,
+            "on_destroy": spec.on_destroy,
             "organization_id": spec.organization_id,
             "region": spec.aws.region,
             "account_id": spec.aws.account_id,
@@ -98,7 +116,17 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
                 "policy": names.policy,
                 "integration": names.integration,
                 "buckets": list(spec.bucket_names),
-                "drivers": [[driver.project_id, driver.name] for driver in spec.drivers],
+                "drivers": [
+                    {
+                        "project_id": driver.project_id,
+                        "name": driver.name,
+                        "bucket": driver.bucket.name,
+                        "path": driver.prefix or "",
+                    }
+                    for driver in spec.drivers
+                ],
             },
+            "seen_account_id": None,
+            "seen_world": None,
         }
         super().__init__(PreflightProvider(), name, props, opts)

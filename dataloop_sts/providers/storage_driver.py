@@ -8,7 +8,7 @@ from pulumi.dynamic import CheckResult, CreateResult, DiffResult, ReadResult, Re
 from dataloop_sts import dataloop
 from dataloop_sts.dataloop import DataloopClient, NewDriver
 from dataloop_sts.errors import Conflict, DataloopError, DataloopStsError, DriverTestFailed, NotFound
-from dataloop_sts.guard import confirmed, how_to_confirm, in_words
+from dataloop_sts.losses import confirmed, datasets_lost, how_to_confirm
 from dataloop_sts.providers.base import DataloopProvider, Props, changed, is_unknown, one_line_errors, settled_test
 
 _REPLACED_BY = ("project_id", "bucket", "region")
@@ -91,11 +91,10 @@ class StorageDriverProvider(DataloopProvider):
         """Deletes it; what is gone already is fine, what datasets use is not."""
         client, customer = self.client, props["customer"]
         try:
-            datasets = client.datasets_of_driver(props["project_id"], id_)
-            if datasets and not confirmed(customer):
-                used_by = in_words([dataset.name or dataset.id for dataset in datasets], "dataset")
+            lost = datasets_lost(client, props["project_id"], id_, props["name"])
+            if lost and not confirmed(customer):
                 raise Conflict(
-                    what=f"Driver {props['name']!r} is used by {used_by}, which would lose access to the storage",
+                    what=f"{lost[0].upper()}{lost[1:]}, which would lose access to the storage",
                     next_step=how_to_confirm(customer),
                 )
             client.delete_driver(id_)
@@ -179,8 +178,10 @@ def _equal_one(client: DataloopClient, wanted: NewDriver) -> dataloop.Driver | N
     found = next((d for d in client.drivers(project_id=wanted.project_id) if d.name == wanted.name), None)
     if found is None:
         return None
-    properties = ("integration_id", "bucket", "region", "path", "allow_delete")
-    differing = [name for name in properties if (getattr(found, name) or None) != (getattr(wanted, name) or None)]
+    # a flag that the platform does not tell is not taken for false: the vendor's default is true
+    properties = ("integration_id", "bucket", "region", "allow_delete")
+    differing = [name for name in properties if getattr(found, name) != getattr(wanted, name)]
+    differing += ["path"] if found.path != (wanted.path or "") else []
     if differing:
         raise Conflict(
             what=f"The project has a driver named {wanted.name!r} already, which differs in {', '.join(differing)}",
