@@ -206,6 +206,13 @@ def test_a_role_without_its_policy_fails_at_each_thing_it_must_do(world: World) 
     )
 
 
+def test_a_put_is_refused_also_where_the_object_is_there_already(world: World) -> None:
+    connected = world.connect(allow_delete=False)
+    world.s3.put_object(Bucket=connected.bucket, Key="test-file", Body=b"")
+    world.iam.detach_role_policy(RoleName=connected.role, PolicyArn=connected.policy_arn)
+    assert failed(verify(request_of(connected), seconds=0)) == dict.fromkeys(["list", "put", "get"], "refused")
+
+
 def test_a_user_made_anew_under_the_same_name_is_locked_out(world: World) -> None:
     connected = world.connect()
     world.iam.delete_access_key(UserName=connected.user, AccessKeyId=connected.access_key_id)
