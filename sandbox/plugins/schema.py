@@ -88,7 +88,6 @@ def check(
     news: Properties,
     *,
     stand_in: str,
-    defaults: Mapping[str, Any] | None = None,
 ) -> Checked:
     """Checks a resource's inputs and fills in defaults.
 
@@ -98,7 +97,6 @@ def check(
         olds: the inputs of the last update, empty for a new resource.
         news: the program's inputs.
         stand_in: what this plugin stands in for, for messages.
-        defaults: defaults that depend on the provider's configuration.
     """
     declared = {key: value for key, value in news.items() if key != DEFAULTS}
     failures = [
@@ -111,8 +109,6 @@ def check(
             continue
         if prop.autonamed:
             filled[name] = _generated_name(name, resource_name, olds)
-        elif defaults is not None and name in defaults:
-            filled[name] = defaults[name]
         elif prop.default is not None:
             filled[name] = prop.default
     inputs = {name: _normalized(resource_type.properties.get(name), value) for name, value in declared.items()}

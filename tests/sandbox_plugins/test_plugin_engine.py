@@ -25,6 +25,7 @@ from sandbox.aws.server import AwsServer
 # importing pulumi_aws warns of each old resource type that it still has
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws.*")
 
+MakeStack = Callable[[Callable[[], None]], automation.Stack]
 PLUGINS = {"aws": "7.51.1", "command": "1.2.1"}
 
 
@@ -38,19 +39,8 @@ class Wanted:
     allowed_account: str = ""
 
     def program(self) -> None:
-        url, name = self.server.endpoint_url, f"engine-test-{self.suffix}"
-        provider = aws.Provider(
-            "aws",
-            region=self.server.region,
-            access_key=self.server.access_key_id,
-            secret_key=self.server.secret_access_key,
-            endpoints=[aws.ProviderEndpointArgs(iam=url, s3=url, sts=url)],
-            s3_use_path_style=True,
-            skip_metadata_api_check=True,
-            allowed_account_ids=[self.allowed_account or self.server.account_id],
-            default_tags=aws.ProviderDefaultTagsArgs(tags={"managed-by": "pulumi"}),
-            ignore_tags=aws.ProviderIgnoreTagsArgs(key_prefixes=["AKIA"]),
-        )
+        name = f"engine-test-{self.suffix}"
+        provider = _provider(self.server, allowed_account_ids=[self.allowed_account or self.server.account_id])
         options = pulumi.ResourceOptions(provider=provider)
         bucket = aws.s3.Bucket("bucket", bucket=name, force_destroy=True, opts=options)
         aws.s3.BucketOwnershipControls(
@@ -82,13 +72,28 @@ class Wanted:
         return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
+def _provider(server: AwsServer, **changed: Any) -> aws.Provider:
+    url = server.endpoint_url
+    settings: dict[str, Any] = {
+        "region": server.region,
+        "access_key": server.access_key_id,
+        "secret_key": server.secret_access_key,
+        "endpoints": [aws.ProviderEndpointArgs(iam=url, s3=url, sts=url)],
+        "s3_use_path_style": True,
+        "skip_metadata_api_check": True,
+        "default_tags": aws.ProviderDefaultTagsArgs(tags={"managed-by": "pulumi"}),
+        "ignore_tags": aws.ProviderIgnoreTagsArgs(key_prefixes=["AKIA"]),
+    }
+    return aws.Provider("aws", **(settings | changed))
+
+
 def _trust(arn: str) -> str:
     statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "sts:AssumeRole"}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 @pytest.fixture
-def stack_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Wanted], automation.Stack]:
+def stack_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStack:
     """Makes a stack for a program, in a backend and a PULUMI_HOME of its own that has the stand-ins."""
     located = sandbox_engine.locate()
     if located is None:
@@ -113,10 +118,10 @@ def stack_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Wante
     }.items():
         monkeypatch.setenv(name, value)
 
-    def make(wanted: Wanted) -> automation.Stack:
+    def make(program: Callable[[], None]) -> automation.Stack:
         settings = automation.ProjectSettings("plugins", "python", backend=automation.ProjectBackend(backend.as_uri()))
         return automation.create_stack(
-            "test", "plugins", wanted.program, opts=automation.LocalWorkspaceOptions(project_settings=settings)
+            "test", "plugins", program, opts=automation.LocalWorkspaceOptions(project_settings=settings)
         )
 
     return make
@@ -127,10 +132,10 @@ def _changes(result: Any) -> dict[str, int]:
 
 
 def test_a_program_is_created_changed_refreshed_and_destroyed(
-    stack_of: Callable[[Wanted], automation.Stack], aws_server: AwsServer, iam: Any, s3: Any, tmp_path: Path
+    stack_of: MakeStack, aws_server: AwsServer, iam: Any, s3: Any, tmp_path: Path
 ) -> None:
     wanted = Wanted(aws_server)
-    stack, name = stack_of(wanted), f"engine-test-{wanted.suffix}"
+    stack, name = stack_of(wanted.program), f"engine-test-{wanted.suffix}"
     created = stack.up()
     assert _changes(created) == {"create": 10}
     assert created.outputs["checked"].value == "checked" and not created.outputs["checked"].secret
@@ -162,12 +167,102 @@ def test_a_program_is_created_changed_refreshed_and_destroyed(
 
 
 def test_another_account_stops_everything_with_a_clear_message(
-    stack_of: Callable[[Wanted], automation.Stack], aws_server: AwsServer, iam: Any
+    stack_of: MakeStack, aws_server: AwsServer, iam: Any
 ) -> None:
     wanted = Wanted(aws_server, allowed_account=aws_server.other_account_id)
     with pytest.raises(automation.CommandError) as caught:
-        stack_of(wanted).up()
+        stack_of(wanted.program).up()
     message = str(caught.value)
     assert f"belong to account {aws_server.account_id}" in message and aws_server.other_account_id in message
     assert "Traceback" not in message.split("stderr:")[0]
     assert f"engine-test-{wanted.suffix}" not in {user["UserName"] for user in iam.list_users()["Users"]}
+
+
+def _steps(update: Callable[..., Any]) -> list[str]:
+    """Runs an operation; answers what was done to AWS, in the order of completion."""
+    done: list[str] = []
+
+    def note(event: automation.EngineEvent) -> None:
+        if (finished := event.res_outputs_event) is not None:
+            step = finished.metadata
+            if step.type.startswith("aws:") and step.op not in ("same", "replace"):
+                done.append(f"{step.op.value} {step.urn.rsplit('::', maxsplit=1)[1]}")
+
+    update(on_event=note)
+    return done
+
+
+@dataclass
+class UserWithKey:
+    """A user and its key; the user's name and options change between two updates."""
+
+    server: AwsServer
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def program(self) -> None:
+        provider = _provider(self.server)
+        user = aws.iam.User("user", name=self.name, opts=pulumi.ResourceOptions(provider=provider, **self.options))
+        aws.iam.AccessKey("key", user=user.name, opts=pulumi.ResourceOptions(provider=provider))
+
+
+def _user_names(iam: Any, prefix: str) -> list[str]:
+    return sorted(user["UserName"] for user in iam.list_users()["Users"] if user["UserName"].startswith(prefix))
+
+
+def test_a_user_renamed_in_place_is_lost_to_the_engine(stack_of: MakeStack, aws_server: AwsServer, iam: Any) -> None:
+    name = f"engine-test-{uuid.uuid4().hex[:10]}"
+    wanted = UserWithKey(aws_server, name)
+    stack = stack_of(wanted.program)
+    stack.up()
+    wanted.name = f"{name}-new"
+    assert _steps(stack.up) == ["update user", "create-replacement key", "delete-replaced key"]
+    assert len(iam.list_access_keys(UserName=wanted.name)["AccessKeyMetadata"]) == 2  # no key is deleted
+    assert _changes(stack.refresh())["delete"] == 1
+    stack.destroy()
+    assert _user_names(iam, name) == [f"{name}-new"]
+
+
+def test_replace_on_changes_replaces_a_renamed_user_and_creates_first(
+    stack_of: MakeStack, aws_server: AwsServer, iam: Any
+) -> None:
+    name = f"engine-test-{uuid.uuid4().hex[:10]}"
+    wanted = UserWithKey(aws_server, name, {"replace_on_changes": ["name"]})
+    stack = stack_of(wanted.program)
+    stack.up()
+    wanted.name = f"{name}-new"
+    assert _steps(stack.up) == [
+        "create-replacement user",
+        "create-replacement key",
+        "delete-replaced key",
+        "delete-replaced user",
+    ]
+    assert _user_names(iam, name) == [f"{name}-new"]
+    assert len(iam.list_access_keys(UserName=wanted.name)["AccessKeyMetadata"]) == 1
+    assert _changes(stack.refresh()) == {"same": 4}
+    stack.destroy()
+    assert _user_names(iam, name) == []
+
+
+def test_another_region_of_the_provider_moves_a_bucket_with_its_settings(
+    stack_of: MakeStack, aws_server: AwsServer, s3: Any
+) -> None:
+    name, region = f"engine-test-{uuid.uuid4().hex[:10]}", ["us-east-1"]
+
+    def program() -> None:
+        options = pulumi.ResourceOptions(provider=_provider(aws_server, region=region[0]))
+        bucket = aws.s3.Bucket("bucket", bucket=name, opts=options)
+        aws.s3.BucketPublicAccessBlock("access", bucket=bucket.bucket, block_public_acls=True, opts=options)
+
+    stack = stack_of(program)
+    stack.up()
+    region[0] = "eu-west-1"
+    assert _steps(stack.up) == [
+        "delete-replaced access",
+        "delete-replaced bucket",
+        "create-replacement bucket",
+        "create-replacement access",
+    ]
+    assert s3.get_bucket_location(Bucket=name)["LocationConstraint"] == "eu-west-1"
+    assert _changes(stack.up()) == {"same": 4}
+    stack.destroy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -82,14 +83,57 @@ def test_a_user_is_renamed_and_moved_in_place(user: Resource, iam: Any, name: st
     wanted = {"name": f"{name}-new", "path": "/dataloop/", "forceDestroy": True}
     answer = user.diff(wanted)
     assert set(answer.detailedDiff) == {"name", "path"} and not answer.replaces
-    assert isinstance(user.update(wanted, preview=True)["arn"], Unknown)
+    assert user.update(wanted, preview=True)["arn"] == user.outputs["arn"]
     unique_id = user.outputs["uniqueId"]
     updated = user.update(wanted)
     assert updated["arn"].endswith(f":user/dataloop/{name}-new") and updated["uniqueId"] == unique_id
-    refreshed = user.refresh()
-    assert refreshed is not None and refreshed["name"] == f"{name}-new"
+    assert iam.get_user(UserName=f"{name}-new")["User"]["UserId"] == unique_id
     # moto forgets a user's tags when it is renamed, so that only these are looked at
     assert not {"name", "path"} & set(user.changes(wanted))
+
+
+def test_a_user_that_was_renamed_in_place_is_not_found_by_its_id(user: Resource, iam: Any, name: str) -> None:
+    renamed = {"name": f"{name}-new", "forceDestroy": True}
+    user.update(renamed)
+    assert user.id == name
+    user.outputs["tagsAll"] = {"managed-by": "pulumi"}  # IAM keeps the tags of a renamed user, moto forgets them
+
+    assert "NoSuchEntity" in call_error(user.update, {**renamed, "tags": {"team": "ml"}}).details()
+    assert "it is gone" in call_error(user.update, {**renamed, "forceDestroy": False}).details()
+    # A rename alone goes by the recorded name.
+    renamed["name"] = f"{name}-newer"
+    assert user.update(renamed)["name"] == f"{name}-newer"
+
+    user.delete()
+    assert iam.get_user(UserName=f"{name}-newer")["User"]["UserName"] == f"{name}-newer"
+    assert user.refresh() is None
+
+
+def test_the_key_of_a_user_that_was_renamed_in_place_is_left_behind(
+    aws_plugin: PluginProcess, user: Resource, iam: Any, name: str
+) -> None:
+    key = aws_plugin.resource(KEY)
+    key.create({"user": name})
+    user.update({"name": f"{name}-new", "forceDestroy": True})
+    key.delete()
+    left = iam.list_access_keys(UserName=f"{name}-new")["AccessKeyMetadata"]
+    assert [found["AccessKeyId"] for found in left] == [key.id]
+    assert key.refresh() is None
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs"),
+    [
+        (KEY, {"user": "nobody-by-this-name"}),
+        (ATTACHMENT, {"role": "nobody-by-this-name", "policyArn": "arn:aws:iam::123456789012:policy/none"}),
+    ],
+)
+def test_what_belongs_to_nothing_is_refused_without_a_wait(
+    aws_plugin: PluginProcess, token: str, inputs: dict[str, Any]
+) -> None:
+    started = time.monotonic()
+    assert "NoSuchEntity" in call_error(aws_plugin.resource(token).create, inputs).details()
+    assert time.monotonic() - started < 5
 
 
 def test_drift_of_a_users_tags_is_seen_and_mended(user: Resource, iam: Any, name: str) -> None:

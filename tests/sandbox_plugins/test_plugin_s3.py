@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from plugin_driver import PluginProcess, Resource, call_error
+from plugin_driver import PluginProcess, Resource, call_error, start_plugin, stop_plugin
 
 from sandbox.plugins.values import UNKNOWN, Unknown
 
@@ -66,6 +67,41 @@ def test_a_bucket_in_another_region_is_made_there(aws_plugin: PluginProcess, s3:
     assert list(moved.replaces) == ["region"]
     assert moved.deleteBeforeReplace
     bucket.delete()
+
+
+@pytest.fixture
+def moved_plugin(aws_settings: dict[str, Any]) -> Iterator[PluginProcess]:
+    """The provider, as it is once its region was changed."""
+    plugin = start_plugin("sandbox.plugins.aws")
+    plugin.configure({**aws_settings, "region": "eu-west-1"})
+    yield plugin
+    stop_plugin(plugin)
+
+
+def test_another_region_of_the_provider_replaces_the_bucket_and_its_settings(
+    aws_plugin: PluginProcess, moved_plugin: PluginProcess, bucket: Resource, name: str
+) -> None:
+    assert bucket.inputs["region"] == "us-east-1" and "region" not in bucket.inputs["__defaults"]
+    moved = dataclasses.replace(bucket, stub=moved_plugin.stub)
+    answer = moved.diff({"bucket": name, "forceDestroy": True})
+    assert list(answer.replaces) == ["region"] and answer.deleteBeforeReplace
+    kept = moved.diff({"bucket": name, "forceDestroy": True, "region": "us-east-1"})
+    assert not kept.replaces and not kept.detailedDiff
+
+    for token, first, _, _ in SETTINGS.values():
+        setting = aws_plugin.resource(token)
+        setting.create({"bucket": name, **first})
+        answer = dataclasses.replace(setting, stub=moved_plugin.stub).diff({"bucket": name, **first})
+        assert list(answer.replaces) == ["region"]
+        setting.delete()
+
+
+def test_an_import_is_of_the_region_that_was_asked(
+    aws_plugin: PluginProcess, moved_plugin: PluginProcess, bucket: Resource, name: str
+) -> None:
+    imported = moved_plugin.resource(BUCKET)
+    imported.import_(name)
+    assert (imported.outputs["region"], imported.outputs["bucketRegion"]) == ("eu-west-1", "us-east-1")
 
 
 def test_a_bucket_with_objects_is_only_deleted_by_force(aws_plugin: PluginProcess, s3: Any, name: str) -> None:

@@ -55,13 +55,17 @@ class Handler(ABC):
         """Changes the resource from its recorded outputs to new inputs."""
         raise NotImplementedError(f"{self.label} has no property that can be changed in place")
 
+    def updated_id(self, resource_id: str, olds: Properties, news: Properties) -> str:
+        """The id by which the resource is found right after an update.
+
+        It serves that one read: the engine keeps recording the id that the resource was created with
+        (https://github.com/pulumi/pulumi/issues/3729).
+        """
+        return resource_id
+
     @abstractmethod
     def delete(self, clients: Clients, resource_id: str, state: Properties) -> None:
         """Deletes the resource; one that is not there is deleted."""
-
-    def unsettled(self, olds: Properties, news: Properties) -> tuple[str, ...]:
-        """The computed outputs that an update may change, which a preview cannot tell."""
-        return ()
 
     @property
     def tagged(self) -> bool:

@@ -221,10 +221,7 @@ class RolePolicyAttachment(Handler):
 
     def create(self, clients: Clients, inputs: Properties) -> tuple[str, Properties]:
         role, arn = inputs["role"], inputs["policyArn"]
-        retrying(
-            lambda: clients.iam.attach_role_policy(RoleName=role, PolicyArn=arn),
-            lambda error: error_code(error) == MISSING,
-        )
+        clients.iam.attach_role_policy(RoleName=role, PolicyArn=arn)
         return f"{role}/{arn}", {}
 
     def read(self, clients: Clients, resource_id: str, recorded: Properties) -> Properties | None:

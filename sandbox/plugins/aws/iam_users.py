@@ -11,7 +11,7 @@ import hmac
 from typing import Any
 
 from sandbox.plugins.aws.clients import Clients
-from sandbox.plugins.aws.handler import TAGS, Handler, error_code, retrying, unless_missing
+from sandbox.plugins.aws.handler import TAGS, Handler, unless_missing
 from sandbox.plugins.aws.tags import from_list, to_list
 from sandbox.plugins.schema import Property, ResourceType
 from sandbox.plugins.values import Properties, Secret
@@ -20,7 +20,13 @@ MISSING = "NoSuchEntity"
 
 
 class User(Handler):
-    """An IAM user; its id is its name."""
+    """An IAM user; its id is its name.
+
+    It can be renamed in place, but the engine then still records the first name as the id, by which nothing is found
+    any more: a refresh drops the user, and a deletion of it succeeds and deletes nothing
+    (https://github.com/pulumi/pulumi-aws/issues/1610,
+    https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/iam/user.go).
+    """
 
     label = "IAM user"
     write_only = ("forceDestroy",)
@@ -45,8 +51,7 @@ class User(Handler):
         return clients.iam.create_user(**request)["User"]["UserName"], {}
 
     def read(self, clients: Clients, resource_id: str, recorded: Properties) -> Properties | None:
-        name = _user_name(resource_id, recorded)
-        answer: Any = unless_missing(lambda: clients.iam.get_user(UserName=name), MISSING)
+        answer: Any = unless_missing(lambda: clients.iam.get_user(UserName=resource_id), MISSING)
         if answer is None:
             return None
         user = answer["User"]
@@ -60,38 +65,39 @@ class User(Handler):
         }
 
     def update(self, clients: Clients, resource_id: str, olds: Properties, news: Properties) -> None:
-        iam, name = clients.iam, _user_name(resource_id, olds)
-        if news["name"] != olds.get("name") or news["path"] != olds.get("path"):
-            iam.update_user(UserName=name, NewUserName=news["name"], NewPath=news["path"])
-            name = news["name"]
+        iam = clients.iam
+        write, remove = clients.config.tags.updates(
+            olds.get("tagsAll") or {}, clients.config.tags.merged(news.get("tags"))
+        )
+        # The official provider writes tags before it renames
+        # (https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/provider/sdkv2/tags_interceptor.go).
+        if remove:
+            iam.untag_user(UserName=resource_id, TagKeys=remove)
+        if write:
+            iam.tag_user(UserName=resource_id, Tags=to_list(write))
+        if _moved(olds, news):
+            iam.update_user(UserName=olds["name"], NewUserName=news["name"], NewPath=news["path"])
+        name = self.updated_id(resource_id, olds, news)
         if (boundary := news.get("permissionsBoundary")) != olds.get("permissionsBoundary"):
             if boundary:
                 iam.put_user_permissions_boundary(UserName=name, PermissionsBoundary=boundary)
             else:
                 iam.delete_user_permissions_boundary(UserName=name)
-        write, remove = clients.config.tags.updates(
-            olds.get("tagsAll") or {}, clients.config.tags.merged(news.get("tags"))
-        )
-        if remove:
-            iam.untag_user(UserName=name, TagKeys=remove)
-        if write:
-            iam.tag_user(UserName=name, Tags=to_list(write))
 
     def delete(self, clients: Clients, resource_id: str, state: Properties) -> None:
-        iam, name = clients.iam, _user_name(resource_id, state)
+        iam = clients.iam
 
         def delete() -> None:
-            for group in iam.list_groups_for_user(UserName=name)["Groups"]:
-                iam.remove_user_from_group(UserName=name, GroupName=group["GroupName"])
+            for group in iam.list_groups_for_user(UserName=resource_id)["Groups"]:
+                iam.remove_user_from_group(UserName=resource_id, GroupName=group["GroupName"])
             if state.get("forceDestroy"):
-                _delete_credentials(iam, name)
-            iam.delete_user(UserName=name)
+                _delete_credentials(iam, resource_id)
+            iam.delete_user(UserName=resource_id)
 
         unless_missing(delete, MISSING)
 
-    def unsettled(self, olds: Properties, news: Properties) -> tuple[str, ...]:
-        moved = any(olds.get(key) != news.get(key) for key in ("name", "path"))
-        return ("arn",) if moved else ()
+    def updated_id(self, resource_id: str, olds: Properties, news: Properties) -> str:
+        return str(news["name"]) if _moved(olds, news) else resource_id
 
 
 class AccessKey(Handler):
@@ -109,10 +115,7 @@ class AccessKey(Handler):
     )
 
     def create(self, clients: Clients, inputs: Properties) -> tuple[str, Properties]:
-        iam, user = clients.iam, inputs["user"]
-        key = retrying(lambda: iam.create_access_key(UserName=user), lambda error: error_code(error) == MISSING)[
-            "AccessKey"
-        ]
+        key = clients.iam.create_access_key(UserName=inputs["user"])["AccessKey"]
         secret = key["SecretAccessKey"]
         return key["AccessKeyId"], {
             "secret": Secret(secret),
@@ -161,9 +164,8 @@ def ses_smtp_password(secret: str, region: str) -> str:
     return base64.b64encode(b"\x04" + signature).decode()
 
 
-def _user_name(resource_id: str, recorded: Properties) -> str:
-    """A renamed user keeps its first name as its id, since the engine never changes the id of a resource."""
-    return str(recorded.get("name") or resource_id)
+def _moved(olds: Properties, news: Properties) -> bool:
+    return any(olds.get(key) != news.get(key) for key in ("name", "path"))
 
 
 def _delete_credentials(iam: Any, user: str) -> None:

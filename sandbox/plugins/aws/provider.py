@@ -148,15 +148,17 @@ class AwsProvider(BaseServicer):
 
     @answering
     def Check(self, request: provider_pb2.CheckRequest, _context: grpc.ServicerContext) -> Any:  # noqa: N802
-        handler = _handler(request.urn)
-        region = None if self._configured is None else self._configured.config.region
+        handler, news = _handler(request.urn), unmarshal(request.news)
+        if "region" in handler.type.properties and self._configured is not None:
+            # The official provider does the same, and so does not list it among the defaults
+            # (https://github.com/pulumi/pulumi-aws/blob/master/provider/region.go).
+            news.setdefault("region", self._configured.config.region)
         checked = check(
             handler.type,
             request.urn.rsplit("::", maxsplit=1)[1],
             unmarshal(request.olds),
-            unmarshal(request.news),
+            news,
             stand_in=configuration.STAND_IN,
-            defaults={} if region is None else {"region": region},
         )
         return provider_pb2.CheckResponse(inputs=marshal(checked.inputs), failures=checked.failures)
 
@@ -228,15 +230,16 @@ class AwsProvider(BaseServicer):
     def Update(self, request: provider_pb2.UpdateRequest, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         handler, olds, news = _handler(request.urn), plain(unmarshal(request.olds)), _inputs(request.news)
         if request.preview:
+            # No computed output is marked as new by the official provider, not even the ARN of a user that moves.
             computed = {name: olds.get(name, UNKNOWN) for name in handler.type.computed}
-            unsettled = dict.fromkeys(handler.unsettled(olds, news), UNKNOWN)
-            outputs = {**news, **computed, **unsettled, **self._wanted_tags(handler, news)}
+            outputs = {**news, **computed, **self._wanted_tags(handler, news)}
             return provider_pb2.UpdateResponse(properties=marshal(outputs))
         clients = self._clients
         doing = f"updating {handler.label} ({request.id}): "
         try:
             handler.update(clients, request.id, olds, news)
-            live = wait_for(lambda: handler.read(clients, request.id, {**olds, **news}))
+            # Only what was just created is waited for, as in the official provider.
+            live = handler.read(clients, handler.updated_id(request.id, olds, news), {**olds, **news})
         except ProviderError:
             raise
         except Exception as error:

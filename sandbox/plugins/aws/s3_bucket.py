@@ -61,14 +61,16 @@ class Bucket(Handler):
         head = unless_missing(lambda: s3.head_bucket(Bucket=resource_id), *_MISSING)
         if head is None:
             return None
-        region = head.get("BucketRegion") or clients.config.region
+        # The official provider's region is where it asked, and bucketRegion is where the bucket is.
+        asked = recorded.get("region") or clients.config.region
+        region = head.get("BucketRegion") or asked
         return {
             "arn": f"arn:{partition(region)}:s3:::{resource_id}",
             "bucket": resource_id,
             "bucketDomainName": f"{resource_id}.s3.amazonaws.com",
             "bucketRegion": region,
             "bucketRegionalDomainName": f"{resource_id}.s3.{region}.amazonaws.com",
-            "region": region,
+            "region": asked,
             "tags": _live_tags(s3, resource_id),
         }
 
