@@ -17,7 +17,9 @@ def test_a_destroy_that_would_lose_objects_is_refused_until_it_is_confirmed(proj
     s3.put_object(Bucket=project.bucket, Key=".dataloop/index", Body=b"x")
     before, state = project.owned(), project.resources()
 
-    refused = project.destroy().refused(f"bucket {project.bucket} would be deleted and holds 1 object")
+    refused = project.destroy().refused(
+        f"bucket {project.bucket} would be deleted and holds 1 object: holiday/photo.jpg"
+    )
     assert f"DATALOOP_STS_CONFIRM_DELETE={project.customer}" in refused.output
     assert (project.owned(), project.resources()) == (before, state)
 
@@ -99,12 +101,58 @@ def test_a_driver_that_leaves_the_spec_does_not_take_a_customers_objects_along(p
     s3 = project.world.client("s3")
     s3.put_object(Bucket=second["bucket"]["name"], Key="song.wav", Body=b"x")
     project.spec["drivers"].pop()
-    project.up().refused("it holds 1 customer")
+    project.preview().refused("would be deleted and holds 1 object: song.wav")
+    project.up().refused("would be deleted and holds 1 object: song.wav")
     block = s3.get_public_access_block(Bucket=second["bucket"]["name"])["PublicAccessBlockConfiguration"]
     assert block == dict.fromkeys(block, True), "the bucket that stays is as private as before"
     s3.delete_object(Bucket=second["bucket"]["name"], Key="song.wav")
     project.up().ok()
     assert second["bucket"]["name"] not in project.world.inventory()["buckets"]
+
+
+def test_a_bucket_does_not_move_to_another_region(project: Project) -> None:
+    project.up().ok()
+    state = project.resources()
+    project.spec["aws"]["region"] = "us-west-2"
+    project.up().refused("aws.region", "cannot move to us-west-2")
+    assert project.resources() == state
+
+
+def test_without_an_account_in_the_spec_the_stack_stays_in_the_account_of_its_first_run(
+    new_project: Callable[..., Project],
+) -> None:
+    project = new_project(aws={"region": "eu-west-1"})
+    project.preview().ok()
+    project.up().ok()
+    before, state = project.owned(), project.resources()
+    aws = project.world.ready.aws
+    project.extra = {
+        "AWS_ACCESS_KEY_ID": aws.other_account_access_key_id,
+        "AWS_SECRET_ACCESS_KEY": aws.other_account_secret_access_key,
+    }
+    for done in (project.up(), project.refresh(), project.destroy()):
+        done.refused(aws.account_id)
+        assert (project.owned(), project.resources()) == (before, state)
+    project.extra = {}
+    project.up("--expect-no-changes").ok()
+    project.destroy().ok()
+    assert project.owned() == {}
+
+
+def test_a_driver_with_datasets_that_leaves_the_spec_keeps_its_storage(project: Project) -> None:
+    first = project.spec["drivers"][0]
+    project.spec["drivers"].append(first | {"name": f"{project.customer}-more", "prefix": "more"})
+    project.up().ok()
+    driver_id = project.outputs()["driver_ids"][f"{project.customer}-more"]
+    project_id = project.world.ready.dataloop.project_id
+    body = {"name": "dogs", "projects": [project_id], "driver": driver_id}
+    dataset = project.world.dataloop("POST", "/datasets", body)
+    project.spec["drivers"].pop()
+    project.preview().refused("is used by 1 dataset: dogs")
+    project.up().refused("is used by 1 dataset: dogs")
+    project.world.dataloop("GET", f"/drivers/{driver_id}/test")
+    project.world.dataloop("DELETE", f"/datasets/{dataset['id']}")
+    project.up().ok()
 
 
 def test_a_stack_of_a_sandbox_that_was_restarted_says_so_and_can_be_destroyed(

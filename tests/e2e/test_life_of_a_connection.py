@@ -47,9 +47,15 @@ def test_a_connection_is_made_proved_changed_and_destroyed_without_a_trace(proje
     project.up().ok()
     assert _refused(project.role_session().delete_object, Bucket=project.bucket, Key="test-file")
 
-    # prefix: the same three, and the folder is a limit
+    # prefix: the same three, and what the guards know of the bucket; the folder is a limit
     project.spec["drivers"][0]["prefix"] = "raw"
-    assert project.changes() == {"policy": "update", "verification": "update", f"{project.customer}-images": "update"}
+    assert project.changes() == {
+        "policy": "update",
+        "verification": "update",
+        f"{project.customer}-images": "update",
+        "guard": "update",
+        f"{project.bucket}-emptied": "update",
+    }
     project.up().ok()
     s3 = project.role_session()
     s3.put_object(Bucket=project.bucket, Key="raw/a.txt", Body=b"a")
@@ -183,7 +189,7 @@ def test_renamed_iam_objects_leave_a_working_connection_and_the_driver_its_id(pr
     new = f"{project.customer}-renamed"
     project.spec["aws"]["names"] = {"user": new, "role": new, "policy": new}
     changes = project.changes()
-    assert changes["user"] == "update"
+    assert "replace" in changes["user"]
     assert "replace" in changes["role"]
     assert "replace" in changes["policy"]
     assert changes["integration"] == "update"
@@ -195,6 +201,12 @@ def test_renamed_iam_objects_leave_a_working_connection_and_the_driver_its_id(pr
     project.world.dataloop("GET", f"/drivers/{driver_id}/test")
     owned = project.owned()
     assert owned["IAM users"] == owned["IAM roles"] == owned["IAM policies"] == [new]
+    keys = project.world.client("iam").list_access_keys(UserName=new)["AccessKeyMetadata"]
+    assert [key["AccessKeyId"] for key in keys] == [outputs["access_key_id"]]
+    assert project.world.inventory()["access keys"].count(outputs["access_key_id"]) == 1
+    project.up("--refresh", "--expect-no-changes").ok()
+    project.destroy().ok()
+    assert project.owned() == {}
 
 
 def test_a_new_generation_of_the_key_replaces_the_old_one(project: Any) -> None:
