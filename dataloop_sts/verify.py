@@ -37,7 +37,7 @@ ALLOWED, REFUSED_TEXT = "allowed", "refused"
 # The answer to who may read a key that is not there but may not list the bucket: it refuses the listing, by name.
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html,
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
-_LISTING_REFUSED = "is not authorized to perform: s3:ListBucket "
+_LISTING_REFUSED = "to perform: s3:ListBucket "
 
 
 class Target(steps.Request):
@@ -178,22 +178,22 @@ def _role_expectations(role: Aws, targets: tuple[Target, ...]) -> Iterator[_Expe
 def _inside(t: Target, connections: tuple[S3Client, S3Client]) -> Iterator[_Expectation]:
     s3 = connections[0]
     probe = _Probe(t.bucket, t.prefix, None if t.allow_delete else PROBE_NAME)
-    yield _allowed(f"{t.driver}: list", lambda: s3.list_objects_v2(Bucket=t.bucket, Prefix=t.prefix, MaxKeys=1))
-    yield _allowed(f"{t.driver}: put", partial(probe.put, s3))
-    yield _allowed(f"{t.driver}: get", partial(probe.get, s3))
+    yield _allowed(t.driver, "list", lambda: s3.list_objects_v2(Bucket=t.bucket, Prefix=t.prefix, MaxKeys=1))
+    yield _allowed(t.driver, "put", partial(probe.put, s3))
+    yield _allowed(t.driver, "get", partial(probe.get, s3))
     if t.allow_delete:
-        yield _allowed(f"{t.driver}: delete", partial(probe.delete, s3), leaves=probe)
+        yield _allowed(t.driver, "delete", partial(probe.delete, s3), leaves=probe)
     else:
         # a key that is not there: AWS refuses before it looks, and a delete that is not refused deletes nothing
-        yield _refused(f"{t.driver}: delete", connections, _Probe(t.bucket, t.prefix).delete)
-    yield _refused(f"{t.driver}: read the bucket's policy", connections, partial(_get_bucket_policy, t.bucket))
+        yield _refused(t.driver, "delete", connections, _Probe(t.bucket, t.prefix).delete)
+    yield _refused(t.driver, "read the bucket's policy", connections, partial(_get_bucket_policy, t.bucket))
 
 
 def _outside(t: Target, connections: tuple[S3Client, S3Client]) -> Iterator[_Expectation]:
     probe = _Probe(t.bucket, "")
 
     def refused(what: str, call: Callable[[S3Client], object], leaves: _Probe | None = None) -> _Expectation:
-        return _refused(f"{t.driver}: {what} outside the folder", connections, call, leaves)
+        return _refused(t.driver, f"{what} outside the folder", connections, call, leaves)
 
     yield refused("list", lambda s3: s3.list_objects_v2(Bucket=t.bucket, MaxKeys=1))
     yield refused("get", probe.get_missing)
@@ -205,7 +205,7 @@ def _outside(t: Target, connections: tuple[S3Client, S3Client]) -> Iterator[_Exp
 def _user_expectations(user: Aws, targets: tuple[Target, ...]) -> Iterator[_Expectation]:
     connections = _two_connections(user)
     for bucket in dict.fromkeys(target.bucket for target in targets):
-        yield _refused(f"user without the role: list {bucket}", connections, partial(_list, bucket))
+        yield _refused("user without the role", f"list {bucket}", connections, partial(_list, bucket))
 
 
 def _list(bucket: str, s3: S3Client) -> None:
@@ -222,12 +222,13 @@ def _two_connections(caller: Aws) -> tuple[S3Client, S3Client]:
     return caller.s3(), caller.s3()
 
 
-def _allowed(name: str, call: Callable[[], object], leaves: _Probe | None = None) -> _Expectation:
-    return _Expectation(name, ALLOWED, (call,), leaves)
+def _allowed(who: str, what: str, call: Callable[[], object], leaves: _Probe | None = None) -> _Expectation:
+    return _Expectation(f"{who}: {what}", ALLOWED, (call,), leaves)
 
 
 def _refused(
-    name: str,
+    who: str,
+    what: str,
     connections: tuple[S3Client, S3Client],
     call: Callable[[S3Client], object],
     leaves: _Probe | None = None,
@@ -235,7 +236,7 @@ def _refused(
     # Where a policy was narrowed just now, one host may refuse what another still allows, so a refusal counts when both
     # connections give it, one after the other. That it is not from before the policy was granted at all is shown by
     # the driver's allowed calls, which come first.
-    return _Expectation(name, REFUSED_TEXT, tuple(partial(call, s3) for s3 in connections), leaves)
+    return _Expectation(f"{who}: {what}", REFUSED_TEXT, tuple(partial(call, s3) for s3 in connections), leaves)
 
 
 def _settled(expectation: _Expectation, clock: Iterator[int]) -> Check:
