@@ -99,6 +99,7 @@ class Connection(pulumi.ComponentResource):
             secret_access_key=identity.secret_access_key,
             role_arn=identity.role_arn,
             generation=spec.access_key.generation,
+            stack_since=preflight.stack_since,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[verification]),
         )
         drivers = {

@@ -14,6 +14,7 @@ from dataloop_sts.providers.base import DataloopProvider, Props, changed, is_unk
 
 _CREDENTIALS = ("access_key_id", "secret_access_key", "role_arn")
 _INPUTS = ("organization_id", "name", "generation", *_CREDENTIALS)
+_CLOCKS_DIFFER_MS = 10 * 60 * 1000
 
 
 class IntegrationProvider(DataloopProvider):
@@ -124,6 +125,7 @@ class Integration(Resource, module="dataloop", name="Integration"):
         access_key_id, secret_access_key: of the IAM user.
         role_arn: the role that the user may assume.
         generation: counts the key's rotations, from 1.
+        stack_since: when the stack was begun, in milliseconds; what is older was not made by it.
     """
 
     organization_id: pulumi.Output[str]
@@ -132,6 +134,7 @@ class Integration(Resource, module="dataloop", name="Integration"):
     secret_access_key: pulumi.Output[str]
     role_arn: pulumi.Output[str]
     generation: pulumi.Output[int]
+    stack_since: pulumi.Output[int]
     creator: pulumi.Output[str]
     updated_at: pulumi.Output[str]
     changed_outside_at: pulumi.Output[str]
@@ -146,6 +149,7 @@ class Integration(Resource, module="dataloop", name="Integration"):
         secret_access_key: pulumi.Input[str],
         role_arn: pulumi.Input[str],
         generation: pulumi.Input[int],
+        stack_since: pulumi.Input[int],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props: Props = {
@@ -155,6 +159,7 @@ class Integration(Resource, module="dataloop", name="Integration"):
             "secret_access_key": pulumi.Output.secret(secret_access_key),
             "role_arn": role_arn,
             "generation": generation,
+            "stack_since": stack_since,
             "creator": None,
             "updated_at": None,
             "changed_outside_at": None,
@@ -184,14 +189,23 @@ def _named(client: DataloopClient, organization_id: str, name: str) -> dataloop.
 
 
 def _take_over(client: DataloopClient, organization_id: str, found: dataloop.Integration, props: Props) -> None:
-    """Gives our credentials to an integration that only an interrupted run of ours can have made."""
-    mine = found.type == INTEGRATION_TYPE and client.me().made(found)
+    """Gives our credentials to an integration that only an interrupted run of ours can have made.
+
+    Such a one is of our type, made by our user, after the stack was begun, and used by no driver.
+    """
+    mine = found.type == INTEGRATION_TYPE and client.me().made(found) and _made_since(found, props["stack_since"])
     if not mine or client.driver_count(found.id):
         raise Conflict(
             what=f"The organization has an integration named {found.name!r} already, which is not this stack's",
             next_step="Choose another integration.name, or remove that integration.",
         )
     client.update_integration(organization_id, found.id, credentials=_credentials(props))
+
+
+def _made_since(found: dataloop.Integration, moment_ms: float) -> bool:
+    """False as well where the platform does not tell the time in milliseconds, as it is documented to."""
+    created = found.created_at or ""
+    return created.isdigit() and int(created) >= moment_ms - _CLOCKS_DIFFER_MS
 
 
 def _mark(live: dataloop.Integration) -> str:
@@ -202,6 +216,7 @@ def _mark(live: dataloop.Integration) -> str:
 def _outs(props: Props, live: dataloop.Integration) -> Props:
     return {
         **{name: props[name] for name in _INPUTS},
+        "stack_since": props["stack_since"],
         "creator": live.creator or "",
         "updated_at": _mark(live),
         "changed_outside_at": "",

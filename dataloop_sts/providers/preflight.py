@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, Resource, UpdateResult
@@ -34,13 +35,13 @@ class PreflightProvider(DataloopProvider):
 
     @one_line_errors
     def create(self, props: Props) -> CreateResult:
-        """Keeps what was looked for."""
-        return CreateResult("preflight", dict(props))
+        """Keeps what was looked for, and when the stack was begun."""
+        return CreateResult("preflight", {**props, "stack_since": int(time.time() * 1000)})
 
     @one_line_errors
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
-        """Keeps what was looked for."""
-        return UpdateResult(dict(news))
+        """Keeps what was looked for, and when the stack was begun."""
+        return UpdateResult({**news, "stack_since": olds["stack_since"]})
 
     def delete(self, id_: str, props: Props) -> None:
         """There is nothing to delete."""
@@ -89,9 +90,11 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
 
     Attributes:
         seen_account_id: the AWS account in which the connection is made.
+        stack_since: when the stack was begun, in milliseconds since the epoch.
     """
 
     seen_account_id: pulumi.Output[str]
+    stack_since: pulumi.Output[int]
 
     def __init__(
         self,
@@ -128,5 +131,6 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
             },
             "seen_account_id": None,
             "seen_world": None,
+            "stack_since": None,
         }
         super().__init__(PreflightProvider(), name, props, opts)

@@ -16,6 +16,7 @@ def props_of(world: World, connected: Connected, **changes: Any) -> dict[str, An
         "secret_access_key": connected.secret,
         "role_arn": connected.role_arn,
         "generation": 1.0,
+        "stack_since": 1_700_000_000_000.0,
         **changes,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -71,6 +72,14 @@ def test_one_of_another_type_is_never_taken_over(world: World, props: dict[str, 
     world.call("POST", f"/orgs/{world.dataloop.org_id}/integrations", json=body)
     with pytest.raises(Conflict, match=r"Choose another integration\.name"):
         PROVIDER.create(props)
+    assert world.calls("PATCH") == []
+
+
+def test_one_that_is_older_than_the_stack_is_never_taken_over(world: World, props: dict[str, Any]) -> None:
+    PROVIDER.create({**props, "secret_access_key": "x" * 40})
+    in_an_hour = float(time.time() + 3600) * 1000
+    with pytest.raises(Conflict, match="not this stack's"):
+        PROVIDER.create({**props, "stack_since": in_an_hour})
     assert world.calls("PATCH") == []
 
 
