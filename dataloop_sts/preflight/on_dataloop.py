@@ -77,8 +77,11 @@ def _drivers_lost(client: DataloopClient, request: PreflightRequest) -> Iterator
         new = stay.get((old.project_id, old.name))
         if new == old:
             continue
-        live = [driver for driver in client.drivers(project_id=old.project_id) if driver.name == old.name]
-        for driver in live:
+        try:
+            live = client.drivers(project_id=old.project_id)
+        except NotFound:  # the project is gone, and its drivers and datasets with it
+            continue
+        for driver in (driver for driver in live if driver.name == old.name):
             if lost := datasets_lost(client, old.project_id, driver.id, old.name):
                 what = "moves to another bucket or folder" if new else "leaves the spec"
                 message = f"{lost}, which would lose access to the storage, since the driver {what}."

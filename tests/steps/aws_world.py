@@ -97,6 +97,14 @@ class World:
         }
 
     @property
+    def elsewhere(self) -> dict[str, str]:
+        """The variables of another account's administrator."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.aws.other_account_access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.aws.other_account_secret_access_key,
+        }
+
+    @property
     def client(self) -> DataloopClient:
         """A client of the organization's owner."""
         return DataloopClient.shared()
@@ -159,6 +167,11 @@ class World:
         statement = {"Effect": "Allow", "Action": action, "Resource": resource}
         document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         self.iam.put_role_policy(RoleName=role, PolicyName="also", PolicyDocument=document)
+
+    def put(self, *keys: str) -> None:
+        """Objects in the test's bucket."""
+        for key in keys:
+            self.s3.put_object(Bucket=f"bucket-{self.tag}", Key=key, Body=b"x")
 
     def keys(self, bucket: str) -> list[str]:
         """The keys of a bucket's objects."""

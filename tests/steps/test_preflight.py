@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
@@ -13,13 +12,16 @@ from dataloop_sts.dataloop.auth import TokenCredentials
 from dataloop_sts.dataloop.transport import Retries
 from dataloop_sts.preflight import PreflightRequest, preflight
 from tests.steps.aws_world import World
-from tests.steps.looking import look, problems
+from tests.steps.looking import known, look, place, problems
 
 
-def test_a_world_in_which_all_is_free_has_no_problems(request_of: Callable[..., PreflightRequest]) -> None:
+def test_a_world_in_which_all_is_free_has_no_problems_and_is_told_to_the_stack(
+    world: World, request_of: Callable[..., PreflightRequest]
+) -> None:
     findings = look(request_of())
     assert findings.problems == ()
-    assert findings.world
+    organization = world.call("GET", f"/orgs/{world.dataloop.org_id}").json()
+    assert findings.world == str(organization["createdAt"])
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_a_project_that_is_unknown_or_somebody_elses_is_told(
     project_id: str, world: World, request_of: Callable[..., PreflightRequest]
 ) -> None:
     project_id = project_id.replace("{foreign}", world.dataloop.foreign_project_id)
-    found = problems(request_of(drivers=((project_id, "d"),)))
+    found = problems(request_of(drivers=(place(world, project_id=project_id),)))
     assert list(found) == ["drivers[].project_id"]
     assert project_id in found["drivers[].project_id"]
 
@@ -99,10 +101,9 @@ def test_a_driver_of_that_name_in_that_project_is_told(
 ) -> None:
     with world.preparing():
         world.register(world.connect(), f"other-{world.tag}")
-    taken = {"drivers": ((world.dataloop.project_id, f"driver-{world.tag}"),), "buckets": ()}
-    assert list(problems(request_of(**taken))) == ["drivers[].name"]
-    elsewhere = ((world.dataloop.other_project_id, f"driver-{world.tag}"),)
-    assert problems(request_of(drivers=elsewhere, buckets=())) == {}
+    assert list(problems(request_of(buckets=()))) == ["drivers[].name"]
+    elsewhere = place(world, project_id=world.dataloop.other_project_id)
+    assert problems(request_of(drivers=(elsewhere,), buckets=())) == {}
 
 
 @pytest.mark.parametrize("sandbox", [True, False])
@@ -129,7 +130,7 @@ def test_problems_of_both_sides_are_told_at_once(world: World, request_of: Calla
     with world.preparing():
         connected = world.connect()
         world.register(connected, f"taken-{world.tag}")
-    both = ((world.dataloop.project_id, f"driver-{world.tag}"), ("nope", "d"))
+    both = (place(world), place(world, project_id="nope"))
     found = problems(
         request_of(
             user=connected.user,
@@ -164,10 +165,9 @@ def test_what_the_stack_made_itself_is_not_looked_for(
     with world.preparing():
         connected = world.connect()
         world.register(connected)
-    own = {"user": connected.user, "role": connected.role, "policy": connected.user}
-    request = request_of(**own)
+    request = request_of(user=connected.user, role=connected.role, policy=connected.user)
     assert len(problems(request)) == 6
-    assert problems(replace(request, known=request.names)) == {}
+    assert problems(known(world, request)) == {}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_what_the_stack_made_itself_is_not_looked_for(
         ("policy", "former", "aws.names.policy"),
         ("integration", "former", "integration.name"),
         ("buckets", ("former",), "drivers[].bucket.name"),
-        ("drivers", (("project", "former"),), "drivers[].name"),
+        ("drivers", (), "drivers[].name"),
     ],
 )
 def test_of_a_stack_that_knows_its_names_only_the_new_one_is_looked_for(
@@ -188,22 +188,20 @@ def test_of_a_stack_that_knows_its_names_only_the_new_one_is_looked_for(
         connected = world.connect()
         world.register(connected)
     request = request_of(user=connected.user, role=connected.role, policy=connected.user)
-    known = request.names.model_copy(update={kind: former})
-    assert list(problems(replace(request, known=known))) == [path]
+    assert list(problems(known(world, request, **{kind: former}))) == [path]
 
 
 def test_a_sandbox_that_was_started_anew_is_told_with_the_mend_and_nothing_else(
     world: World, request_of: Callable[..., PreflightRequest]
 ) -> None:
     world.make_bucket()
-    found = look(request_of(world="1700000000000"))
-    assert [problem.path for problem in found.problems] == [""]
-    assert "python -m sandbox reset" in found.problems[0].message
-    assert found.world != "1700000000000"
+    (problem,) = look(known(world, request_of(), buckets=(), world="1700000000000")).problems
+    assert problem.path == ""
+    assert "python -m sandbox reset" in problem.message
 
 
 def test_the_same_sandbox_or_a_real_environment_is_not_taken_for_one_that_was_started_anew(
-    request_of: Callable[..., PreflightRequest],
+    world: World, request_of: Callable[..., PreflightRequest]
 ) -> None:
-    assert problems(request_of(world=look(request_of()).world)) == {}
-    assert problems(request_of(world="1700000000000", sandbox=False)) == {}
+    assert problems(known(world, request_of(), world=look(request_of()).world)) == {}
+    assert problems(known(world, request_of(sandbox=False), world="1700000000000")) == {}

@@ -8,14 +8,15 @@ import pytest
 
 from dataloop_sts.preflight import PreflightRequest
 from tests.steps.aws_world import World
-from tests.steps.looking import problems
+from tests.steps.looking import known, look, problems
 
 
 @pytest.mark.parametrize("account_id", [None, "123456789012"])
-def test_the_account_is_looked_at_only_where_the_spec_names_one(
-    account_id: str | None, request_of: Callable[..., PreflightRequest]
+def test_the_account_is_any_or_the_specs_and_is_told_to_the_stack(
+    account_id: str | None, world: World, request_of: Callable[..., PreflightRequest]
 ) -> None:
-    assert problems(request_of(account_id=account_id)) == {}
+    findings = look(request_of(account_id=account_id))
+    assert (findings.problems, findings.account_id) == ((), world.aws.account_id)
 
 
 @pytest.mark.parametrize("kind", ["user", "role", "policy"])
@@ -39,8 +40,8 @@ def test_a_bucket_of_another_account_is_told(
     world: World, request_of: Callable[..., PreflightRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.make_bucket()
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", world.aws.other_account_access_key_id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", world.aws.other_account_secret_access_key)
+    for name, value in world.elsewhere.items():
+        monkeypatch.setenv(name, value)
     found = problems(request_of(account_id=None))
     assert list(found) == ["drivers[].bucket.name"]
     assert f"'bucket-{world.tag}' is taken, by another AWS account" in found["drivers[].bucket.name"]
@@ -50,12 +51,43 @@ def test_credentials_of_another_account_are_told_and_nothing_there_is_looked_at(
     world: World, request_of: Callable[..., PreflightRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.make_bucket()
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", world.aws.other_account_access_key_id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", world.aws.other_account_secret_access_key)
+    for name, value in world.elsewhere.items():
+        monkeypatch.setenv(name, value)
     found = problems(request_of())
     assert list(found) == ["aws.account_id"]
     assert world.aws.other_account_id in found["aws.account_id"]
     assert world.aws.account_id in found["aws.account_id"]
+
+
+def test_credentials_of_another_account_than_the_stacks_are_told_and_nothing_there_is_looked_at(
+    world: World, request_of: Callable[..., PreflightRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.make_bucket()
+    request = known(world, request_of(account_id=None), buckets=(), region="us-east-1")
+    for name, value in world.elsewhere.items():
+        monkeypatch.setenv(name, value)
+    found = look(request)
+    assert [problem.path for problem in found.problems] == ["AWS credentials"]
+    said = found.problems[0].message
+    assert f"of account {world.aws.other_account_id}, this stack's resources are in {world.aws.account_id}" in said
+
+
+def test_another_region_than_the_stacks_is_told_and_nothing_there_is_looked_at(
+    world: World, request_of: Callable[..., PreflightRequest]
+) -> None:
+    world.make_bucket()
+    found = problems(known(world, request_of(region="us-east-1"), buckets=()))
+    assert list(found) == ["aws.region"]
+    assert "This stack's buckets are in eu-west-1 and cannot move to us-east-1" in found["aws.region"]
+
+
+@pytest.mark.parametrize("bucket_is", ["other", "same"])
+def test_a_stack_that_stays_where_it_was_has_no_problems(
+    bucket_is: str, world: World, request_of: Callable[..., PreflightRequest]
+) -> None:
+    former = {"buckets": ("former",)} if bucket_is == "other" else {}
+    findings = look(known(world, request_of(), **former))
+    assert (findings.problems, findings.account_id) == ((), world.aws.account_id)
 
 
 @pytest.mark.parametrize(
