@@ -175,7 +175,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
     """Say which engine, language host and plugins are in use, and what is missing, with the mend; exit code 1 then."""
     from sandbox.engine.doctor import report
 
-    found = report(_instance(context).pulumi_home)
+    found = report(_instance(context).state_dir)
     if as_json:
         _print_json(found.as_dict())
     else:

@@ -52,18 +52,18 @@ class Report:
         return lines
 
 
-def report(pulumi_home: Path | None = None) -> Report:
-    """Look at everything and change nothing; `pulumi_home` is by default that of this checkout's sandbox."""
+def report(state_dir: Path | None = None) -> Report:
+    """Look at everything and change nothing; `state_dir` is the sandbox's, by default this checkout's."""
     engine = locate()
-    home = pulumi_home or _CHECKOUT / ".sandbox" / "pulumi-home"
+    folder = state_dir or _CHECKOUT / ".sandbox"
     return Report(
         (
             _python(),
             _project(),
             *_engine(engine),
-            *_plugins(home),
+            *_plugins(folder / "pulumi-home"),
             Check("cache folder", True, str(cache.folder())),
-            _sandbox(),
+            _sandbox(folder),
         )
     )
 
@@ -120,12 +120,12 @@ def _plugins(pulumi_home: Path) -> list[Check]:
     return checks
 
 
-def _sandbox() -> Check:
+def _sandbox(state_dir: Path) -> Check:
     """A sandbox that is down is no fault: it is started when it is wanted."""
     from sandbox.instance import Instance
 
     try:
-        status = Instance().status()
+        status = Instance(state_dir=state_dir).status()
     except SandboxError as error:
         return Check("sandbox", False, str(error), "python -m sandbox reset")
     if status.ready:
