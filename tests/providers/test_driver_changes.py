@@ -9,7 +9,7 @@ from pulumi.output import Unknown
 
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import Conflict, DataloopStsError, Forbidden, NotAuthenticated
-from dataloop_sts.guard import CONFIRM_VARIABLE
+from dataloop_sts.losses import CONFIRM_VARIABLE
 from dataloop_sts.providers.storage_driver import StorageDriverProvider
 from tests.providers.integrations import drivers_named
 from tests.steps.aws_world import Connected, World
@@ -161,7 +161,10 @@ def test_one_that_datasets_use_is_deleted_only_where_the_customer_is_named(
     world.make_dataset(made[0], f"set-{world.tag}")
     for value in ("", "someone-else"):
         monkeypatch.setenv(CONFIRM_VARIABLE, value)
-        with pytest.raises(Conflict, match=f"used by 1 dataset: set-{world.tag}.*{CONFIRM_VARIABLE}={world.tag}"):
+        with pytest.raises(
+            Conflict,
+            match=f"^Driver 'driver-{world.tag}' is used by 1 dataset: set-{world.tag}.*{CONFIRM_VARIABLE}={world.tag}",
+        ):
             PROVIDER.delete(*made)
     assert drivers_named(world, made[1]["name"]) == [made[0]]
     monkeypatch.setenv(CONFIRM_VARIABLE, world.tag)

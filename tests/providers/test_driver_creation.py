@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dataloop_sts.dataloop import StsCredentials
+from dataloop_sts.dataloop import DataloopClient, StsCredentials
 from dataloop_sts.errors import Conflict, DataloopStsError, DriverTestFailed, NotFound
 from dataloop_sts.providers.storage_driver import StorageDriver, StorageDriverProvider
 from tests.providers.integrations import drivers_named
@@ -137,6 +137,23 @@ def test_a_driver_of_that_name_with_another_integration_is_left_alone(
     other = world.client.create_integration(world.dataloop.org_id, f"other-{world.tag}", connected.credentials)
     with pytest.raises(Conflict, match="differs in integration_id"):
         PROVIDER.create({**driver_props, "integration_id": other.id})
+
+
+def test_one_whose_right_to_delete_the_platform_does_not_tell_is_not_taken_for_one_without(
+    world: World, driver_props: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PROVIDER.create(driver_props)
+    world.clear_faults()
+    # the emulator always tells it; the vendor's documents do not promise it, and its default is true
+    drivers = DataloopClient.drivers
+    untold = {"allow_delete": None}
+    monkeypatch.setattr(
+        DataloopClient, "drivers", lambda *a, **of: [d.model_copy(update=untold) for d in drivers(*a, **of)]
+    )
+    for wanted in (False, True):
+        with pytest.raises(Conflict, match="differs in allow_delete"):
+            PROVIDER.create({**driver_props, "allow_delete": wanted})
+    assert world.calls("POST") + world.calls("PATCH") + world.calls("DELETE") == []
 
 
 def test_the_same_name_in_another_project_is_no_conflict(world: World, driver_props: dict[str, Any]) -> None:

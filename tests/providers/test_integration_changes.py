@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,17 @@ from tests.providers.integrations import add_driver, named, second_key
 from tests.steps.aws_world import Connected, World
 
 PROVIDER = IntegrationProvider()
+
+
+def when_writing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Lets something happen between the TESTs before the write of an integration and the write."""
+    write = DataloopClient.update_integration
+
+    def late_write(*of: Any, **changes: Any) -> object:
+        happens()
+        return write(*of, **changes)
+
+    monkeypatch.setattr(DataloopClient, "update_integration", late_write)
 
 
 @pytest.mark.parametrize(
@@ -133,14 +145,44 @@ def test_a_new_key_that_does_not_work_is_taken_back_and_the_old_one_goes_on(
 
 
 def test_a_test_that_fails_with_unchanged_credentials_is_no_reason_to_write_them_twice(
-    world: World, props: dict[str, Any], connected: Connected
+    world: World, props: dict[str, Any], connected: Connected, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = PROVIDER.create(props)
     add_driver(world, made.id, connected)
-    world.s3.delete_bucket(Bucket=connected.bucket)
-    with pytest.raises(DataloopStsError, match="NoSuchBucket"):
+    broken = {"RoleName": connected.role, "PolicyArn": connected.policy_arn}
+    when_writing(monkeypatch, lambda: world.iam.detach_role_policy(**broken))
+    with pytest.raises(DataloopStsError, match="AccessDenied"):
         PROVIDER.update(made.id, made.outs, {**props, "name": f"renamed-{world.tag}"})
     assert len(world.calls("PATCH")) == 1
+
+
+def test_a_driver_that_failed_before_the_update_is_no_sign_against_the_new_key(
+    world: World, props: dict[str, Any], connected: Connected
+) -> None:
+    made = PROVIDER.create(props)
+    broken = world.make_driver(made.id, connected, f"broken-{world.tag}", bucket=f"none-{world.tag}")
+    working = add_driver(world, made.id, connected)
+    world.clear_faults()
+    news = {**props, **second_key(world, connected), "generation": 2.0}
+    updated = PROVIDER.update(made.id, made.outs, news)
+    assert updated.outs["access_key_id"] == news["access_key_id"]
+    assert len(world.calls("PATCH")) == 1
+    tests = [path for path in world.calls("GET") if path.endswith("/test")]
+    assert [tests.count(f"/drivers/{id_}/test") for id_ in (broken, working)] == [1, 2]
+
+
+def test_a_driver_that_worked_before_the_update_and_fails_after_it_takes_the_key_back_beside_a_broken_one(
+    world: World, props: dict[str, Any], connected: Connected
+) -> None:
+    made = PROVIDER.create(props)
+    world.make_driver(made.id, connected, f"broken-{world.tag}", bucket=f"none-{world.tag}")
+    working = add_driver(world, made.id, connected)
+    wrong = {**props, **second_key(world, connected), "secret_access_key": "wrong" * 8, "generation": 2.0}
+    world.clear_faults()
+    with pytest.raises(DataloopStsError, match=f"driver {working}.*The former credentials were put back"):
+        PROVIDER.update(made.id, made.outs, wrong)
+    assert len(world.calls("PATCH")) == 2
+    world.client.test_driver(working)
 
 
 def test_a_test_that_passes_late_is_waited_for(
@@ -149,9 +191,10 @@ def test_a_test_that_passes_late_is_waited_for(
     made = PROVIDER.create(props)
     add_driver(world, made.id, connected)
     monkeypatch.setenv("DATALOOP_STS_SETTLE_SECONDS", "20")
-    world.fault("GET", "/drivers/.*/test", status=422, times=2)
+    when_writing(monkeypatch, lambda: world.fault("GET", "/drivers/.*/test", status=422, times=2))
     PROVIDER.update(made.id, made.outs, {**props, **second_key(world, connected), "generation": 2.0})
     assert len(world.calls("PATCH")) == 1
+    assert len([path for path in world.calls("GET") if path.endswith("/test")]) == 4
 
 
 def test_one_that_drivers_use_is_not_deleted_and_they_are_named(
@@ -165,6 +208,19 @@ def test_one_that_drivers_use_is_not_deleted_and_they_are_named(
     world.client.delete_driver(driver_id)
     PROVIDER.delete(made.id, made.outs)
     assert named(world) == []
+
+
+def test_one_that_drivers_use_is_not_deleted_though_the_token_may_not_see_them(
+    world: World, props: dict[str, Any], connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = PROVIDER.create(props)
+    for number in range(2):
+        world.make_driver(made.id, connected, f"d{number}-{world.tag}")
+    # the emulator's users see every driver of their organization
+    monkeypatch.setattr(DataloopClient, "drivers", lambda client, **of: [])
+    with pytest.raises(Conflict, match="still used by 2 drivers that the token's user may not see"):
+        PROVIDER.delete(made.id, made.outs)
+    assert named(world) == [made.id]
 
 
 def test_a_lost_answer_of_the_deletion_is_no_error(world: World, props: dict[str, Any]) -> None:

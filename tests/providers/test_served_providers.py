@@ -117,9 +117,18 @@ def test_problems_that_the_preflight_finds_are_failures_of_its_check(
         "policy": f"new-{world.tag}",
         "integration": f"new-{world.tag}",
         "buckets": [connected.bucket],
-        "drivers": [[world.dataloop.project_id, f"new-{world.tag}"]],
+        "drivers": [
+            {
+                "project_id": world.dataloop.project_id,
+                "name": f"new-{world.tag}",
+                "bucket": connected.bucket,
+                "path": "",
+            }
+        ],
     }
     news: dict[str, Any] = {
+        "customer": world.tag,
+        "on_destroy": "delete",
         "organization_id": world.dataloop.org_id,
         "region": "eu-west-1",
         "account_id": None,
@@ -130,14 +139,45 @@ def test_problems_that_the_preflight_finds_are_failures_of_its_check(
     assert [failure.partition(": ")[0] for failure in failures] == ["aws.names.user", "drivers[].bucket.name"]
     own, failures = process.check(PREFLIGHT, inputs, news)
     assert failures == []
-    assert own["world"]
+    assert own["seen_account_id"] == world.aws.account_id
+    assert own["seen_world"]
     _, outs = process.create(PREFLIGHT, own)
-    assert process.diff(PREFLIGHT, "preflight", outs, {**own, "region": "us-east-1"}) == (False, [])
+    assert outs["seen_account_id"] == world.aws.account_id
+    assert process.diff(PREFLIGHT, "preflight", outs, {**own, "customer": "another"}) == (False, [])
     assert process.update(PREFLIGHT, "preflight", outs, own)["names"] == names
     process.delete(PREFLIGHT, "preflight", outs)
-    _, failures = process.check(PREFLIGHT, {**own, "world": "1700000000000"}, news)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "told"),
+    [
+        ({"seen_world": "1700000000000"}, {}, "python -m sandbox reset"),
+        ({"seen_account_id": "210987654321"}, {}, "this stack's resources are in 210987654321"),
+        ({}, {"region": "us-east-1"}, "This stack's buckets are in eu-west-1"),
+        ({"on_destroy": "refuse"}, {"on_destroy": "delete"}, "its end is to be refused"),
+        ({}, {"on_destroy": "retain"}, "would be deleted and holds 1 object"),
+    ],
+)
+def test_what_the_stack_was_the_last_time_is_taken_from_its_state(
+    then: dict[str, str], now: dict[str, str], told: str, process: Served, world: World, connected: Connected
+) -> None:
+    world.put("a")
+    names = {"user": connected.user, "role": connected.user, "policy": connected.user, "integration": world.tag}
+    organization = world.client.organization(world.dataloop.org_id)
+    news = {
+        "customer": world.tag,
+        "on_destroy": "delete",
+        "organization_id": organization.id,
+        "region": "eu-west-1",
+        "account_id": None,
+        "sandbox": True,
+        "names": {**names, "buckets": [], "drivers": []},
+    }
+    seen = {"seen_account_id": world.aws.account_id, "seen_world": organization.created_at}
+    olds = {**news, **seen, "names": {**names, "buckets": [connected.bucket], "drivers": []}, **then}
+    _, failures = process.check(PREFLIGHT, olds, {**news, **now})
     assert len(failures) == 1
-    assert "python -m sandbox reset" in failures[0]
+    assert told in failures[0]
 
 
 def test_a_process_whose_engine_is_gone_does_nothing_more(process: Served, world: World, connected: Connected) -> None:
