@@ -14,6 +14,7 @@ from dataloop_sts.components import Connection, ConnectionArgs
 from tests.unit.spec_examples import spec
 
 UNIQUE_ID = "AIDAEXAMPLEUNIQUEID1"
+SEEN_ACCOUNT_ID = "123456789012"
 SECRET = "made-by-the-mock-0123456789/secret"
 
 
@@ -34,6 +35,8 @@ class Registered:
     retain_on_delete: bool
     protect: bool
     ignore_changes: tuple[str, ...]
+    replace_on_changes: tuple[str, ...]
+    deleted_with: str
 
     @property
     def stdin(self) -> Any:
@@ -108,6 +111,8 @@ class _Monitor(pulumi_mocks.MockMonitor):
                 retain_on_delete=request.retainOnDelete,
                 protect=request.protect,
                 ignore_changes=tuple(request.ignoreChanges),
+                replace_on_changes=tuple(request.replaceOnChanges),
+                deleted_with=request.deletedWith,
             )
         )
         return answer
@@ -127,6 +132,7 @@ class _World(pulumi_mocks.Mocks):
             "Policy": {"arn": f"arn:aws:iam::123456789012:policy/{args.inputs.get('name')}"},
             "Bucket": {"arn": f"arn:aws:s3:::{args.inputs.get('bucket')}"},
             "AccessKey": {"secret": pulumi.Output.secret(SECRET)},
+            "Preflight": {"seen_account_id": SEEN_ACCOUNT_ID},
             "Command": {"stdout": '{"ok": true, "checks": []}'},
         }.get(kind, {})
         id_ = "AKIAIOSFODNN7EXAMPLE" if kind == "AccessKey" else f"{args.name}-id"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from dataloop_sts import policies
-from tests.components.declared import SECRET, UNIQUE_ID, Declared, declare
+from dataloop_sts.guard import GuardRequest
+from tests.components.declared import SECRET, SEEN_ACCOUNT_ID, UNIQUE_ID, Declared, declare
 from tests.unit.spec_examples import driver, spec
 
 # pulumi_aws warns of its own old names when it is imported
@@ -103,6 +104,20 @@ def test_a_bucket_that_is_retained_stays_with_all_its_settings_and_nothing_else_
     assert declared.retained() == (of_bucket if kept else set())
 
 
+def test_a_buckets_settings_go_with_it_and_never_before(two: Declared) -> None:
+    buckets = {bucket.name: bucket.urn for bucket in two.of("aws:s3/bucket:Bucket")}
+    settings = ("public-access", "ownership", "encryption", "tls-only")
+    expected = {f"{name}-{part}": urn for name, urn in buckets.items() for part in settings}
+    assert len(expected) == 8
+    # the step that empties the bucket is none of them: with the bucket alone it would not run at all
+    assert {r.name: r.deleted_with for r in two.resources if r.deleted_with} == expected
+
+
+def test_a_user_of_another_name_is_another_user(smallest: Declared) -> None:
+    in_aws = [r for r in smallest.resources if r.type.startswith("aws:") and r.replace_on_changes]
+    assert {r.name: r.replace_on_changes for r in in_aws} == {"user": ("name",)}
+
+
 def test_the_user_has_no_policy_and_the_role_exactly_the_specs(two: Declared) -> None:
     assert json.loads(two.one("aws:iam/policy:Policy").inputs["policy"]) == policies.permission_document(spec(**TWO))
     attachment = two.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment").inputs
@@ -126,10 +141,10 @@ def test_names_given_in_the_spec_are_the_names_of_the_resources() -> None:
 
 
 def test_the_provider_is_held_to_the_account_and_tags_everything_but_descriptions_of_keys() -> None:
-    aws = {"region": "eu-west-1", "account_id": "123456789012", "tags": {"team": "data"}}
+    aws = {"region": "eu-west-1", "account_id": "210987654321", "tags": {"team": "data"}}
     provider = declare(environment="prod", aws=aws).one("pulumi:providers:aws").inputs
     assert provider["region"] == "eu-west-1"
-    assert json.loads(provider["allowedAccountIds"]) == ["123456789012"]
+    assert json.loads(provider["allowedAccountIds"]) == ["210987654321"]
     assert json.loads(provider["ignoreTags"]) == {"keyPrefixes": ["AKIA"]}
     assert json.loads(provider["defaultTags"]) == {
         "tags": {
@@ -141,9 +156,21 @@ def test_the_provider_is_held_to_the_account_and_tags_everything_but_description
     }
 
 
+def test_without_an_account_in_the_spec_the_provider_is_held_to_the_one_that_the_preflight_saw(
+    smallest: Declared,
+) -> None:
+    assert "account_id" not in smallest.one("pulumi-python:dynamic/dataloop:Preflight").inputs
+    assert json.loads(smallest.one("pulumi:providers:aws").inputs["allowedAccountIds"]) == [SEEN_ACCOUNT_ID]
+
+
+def test_the_steps_that_delete_are_held_to_the_account_that_the_preflight_saw(two: Declared) -> None:
+    for name in ("guard", "dataloop-acme-images-emptied", "dataloop-acme-labels-emptied"):
+        assert two.one("command:local:Command", name).stdin["account_id"] == SEEN_ACCOUNT_ID
+
+
 def test_only_a_sandbox_stack_gets_another_endpoint(smallest: Declared) -> None:
     real = smallest.one("pulumi:providers:aws").inputs
-    assert not {"endpoints", "s3UsePathStyle", "skipMetadataApiCheck", "allowedAccountIds"} & real.keys()
+    assert not {"endpoints", "s3UsePathStyle", "skipMetadataApiCheck"} & real.keys()
     assert "127.0.0.1" not in json.dumps(real)
     provider = declare(sandbox_endpoint="http://127.0.0.1:5000").one("pulumi:providers:aws").inputs
     assert json.loads(provider["endpoints"]) == [dict.fromkeys(("iam", "s3", "sts"), "http://127.0.0.1:5000")]
@@ -190,6 +217,16 @@ def test_the_outputs_are_the_ones_that_others_rely_on(two: Declared) -> None:
     }
 
 
+def test_the_preflight_keeps_what_the_next_one_has_to_know(two: Declared) -> None:
+    inputs = two.one("pulumi-python:dynamic/dataloop:Preflight").inputs
+    assert (inputs["customer"], inputs["on_destroy"], inputs["region"]) == ("acme", "retain", "eu-west-1")
+    assert inputs["names"]["buckets"] == ["dataloop-acme-images", "dataloop-acme-labels"]
+    assert inputs["names"]["drivers"] == [
+        {"project_id": "project-1", "name": "images", "bucket": "dataloop-acme-images", "path": ""},
+        {"project_id": "project-1", "name": "labels", "bucket": "dataloop-acme-labels", "path": "out/"},
+    ]
+
+
 def test_the_preflight_comes_before_everything(two: Declared) -> None:
     preflight = two.one("pulumi-python:dynamic/dataloop:Preflight")
     for resource in two.resources:
@@ -213,8 +250,11 @@ def test_the_guard_depends_on_everything_and_so_is_deleted_first(two: Declared) 
     assert others - two.needed_by(guard) == set()
     assert not any(guard.urn in two.needed_by(r) for r in two.resources)
     assert "create" not in guard.inputs
-    assert guard.stdin["drivers"] == {"images": "images-id", "labels": "labels-id"}
-    assert guard.stdin["projects"] == {"images": "project-1", "labels": "project-1"}
+    assert guard.stdin["drivers"] == [
+        {"id": f"{name}-id", "name": name, "project_id": "project-1"} for name in ("images", "labels")
+    ]
+    assert guard.stdin["buckets"] == {"dataloop-acme-images": [""], "dataloop-acme-labels": ["out/"]}
+    GuardRequest.model_validate(guard.stdin)
 
 
 def test_the_step_that_empties_a_bucket_is_deleted_before_its_settings_and_by_delete_alone(two: Declared) -> None:
@@ -227,6 +267,8 @@ def test_the_step_that_empties_a_bucket_is_deleted_before_its_settings_and_by_de
         } <= before
         assert "create" not in step.inputs
         assert step.inputs["delete"] == "python -m dataloop_sts.empty_bucket"
+        assert step.stdin["bucket"] == name
+        assert step.stdin["folders"] == two.one("command:local:Command", "guard").stdin["buckets"][name]
 
 
 @pytest.mark.parametrize(

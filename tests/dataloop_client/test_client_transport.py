@@ -279,6 +279,18 @@ def test_pages_of_datasets_are_read_to_their_end(scripted: Any, make_client: Any
     assert len(endless.requests) == 2
 
 
+@pytest.mark.parametrize("of", ["integrations", "drivers"])
+def test_a_page_is_taken_for_the_whole_list_only_where_it_is_the_last(of: str, scripted: Any, make_client: Any) -> None:
+    def listed(more: bool) -> list[str]:
+        server = scripted({"json": {"items": [{"id": "1"}, {"id": "2"}], "hasNextPage": more}})
+        client = make_client(server.api_url)
+        return [found.id for found in (client.integrations("o") if of == "integrations" else client.drivers())]
+
+    assert listed(more=False) == ["1", "2"]
+    with pytest.raises(UnexpectedAnswer, match="one page of several where all was asked for"):
+        listed(more=True)
+
+
 @pytest.mark.parametrize("empty", ["", " ", ".", ".."])
 def test_an_id_that_would_lead_elsewhere_is_not_sent(scripted: Any, make_client: Any, empty: str) -> None:
     server = scripted(ME)

@@ -41,6 +41,18 @@ def test_buckets_shared_by_drivers_are_named_once_in_order() -> None:
     assert spec(drivers=drivers).bucket_names == ("bucket-b", "bucket-a")
 
 
+def test_a_buckets_folders_are_its_drivers_and_a_driver_without_one_is_of_the_whole_bucket() -> None:
+    parsed = spec(drivers=[driver("a", "bucket-b", prefix="x"), driver("b", "bucket-a"), driver("c", "bucket-b")])
+    assert parsed.folders("bucket-b") == ("x/", "")
+    assert parsed.folders("bucket-a") == ("",)
+    assert parsed.folders("bucket-c") == ()
+
+
+def test_tags_that_differ_in_more_than_case_are_accepted() -> None:
+    tags = {"Team": "a", "teams": "A", "managed-bys": "us"}
+    assert spec(aws={"region": "eu-west-1", "tags": tags}).aws.tags == tags
+
+
 @pytest.mark.parametrize(
     ("changes", "path", "says"),
     [
@@ -65,6 +77,13 @@ def test_buckets_shared_by_drivers_are_named_once_in_order() -> None:
         ({"aws": {"region": "eu-west-1", "tags": {"aws:x": "y"}}}, "aws.tags", "AWS uses itself"),
         ({"aws": {"region": "eu-west-1", "tags": {"AKIAX": "y"}}}, "aws.tags", "AWS uses itself"),
         ({"aws": {"region": "eu-west-1", "tags": {"x": "y" * 257}}}, "aws.tags", "256"),
+        (
+            {"aws": {"region": "eu-west-1", "tags": {"Team": "a", "team": "b"}}},
+            "aws.tags",
+            "'team' and 'Team' differ in",
+        ),
+        ({"aws": {"region": "eu-west-1", "tags": {"Managed-By": "us"}}}, "aws.tags", "'Managed-By' and 'managed-by'"),
+        ({"aws": {"region": "eu-west-1", "tags": {"DataLoop-STS:customer": "x"}}}, "aws.tags", "differ in case alone"),
         ({"aws": {"region": "eu-west-1", "tags": {str(n): "" for n in range(41)}}}, "aws.tags", "at most 40"),
         ({"aws": {"region": "eu-west-1", "names": {"user": "a/b"}}}, "aws.names.user", "IAM allows"),
         ({"aws": {"region": "eu-west-1", "names": {"role": "r" * 65}}}, "aws.names.role", "64"),
