@@ -87,7 +87,7 @@ def verify_live(
 ) -> None:
     """Prove a live connection by real calls: AssumeRole, what must work, what must be refused, and Dataloop's TEST.
 
-    Reads the stack that `pulumi up` made, in the project's folder. Changes nothing but the probe object `test-file`.
+    Reads the stack that `pulumi up` made, in the project's folder. Changes nothing but its own probe objects.
     """
     stack = naming.stack_name(context.obj["environment"], customer)
     deployed = stacks.deployment(stack, Path.cwd())

@@ -13,7 +13,7 @@ from dataloop_sts import steps
 from dataloop_sts.aws import Aws, require_account
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import GuardRefused, NotFound
-from dataloop_sts.losses import confirmed, datasets_lost, how_to_confirm, in_words, objects_lost
+from dataloop_sts.losses import confirmed, counted, datasets_lost, how_to_confirm, in_words, objects_lost
 from dataloop_sts.spec import OnDestroy
 
 
@@ -83,8 +83,8 @@ def _foreign_drivers(request: GuardRequest, client: DataloopClient) -> Iterator[
         yield f"integration {request.integration_id} is used by {in_words(foreign, 'other driver')}"
     elif count > len(users):
         yield (
-            f"integration {request.integration_id} is used by {count - len(users)} more drivers than the token's user "
-            "may see"
+            f"integration {request.integration_id} is used by {counted(count - len(users), 'more driver')} than the "
+            "token's user may see"
         )
 
 

@@ -73,10 +73,11 @@ def is_ours(key: str, folders: Folders) -> bool:
 
 def objects_lost(aws: Aws, bucket: str, folders: Folders) -> str | None:
     """What a bucket's deletion would lose, in words, or None."""
-    keys = [key for key, _ in islice(customer_objects(aws.s3(), bucket, folders), _COUNTED)]
-    if not keys:
+    versions = list(islice(customer_objects(aws.s3(), bucket, folders), _COUNTED))
+    if not versions:
         return None
-    more = " or more" if len(keys) == _COUNTED else ""
+    more = " or more" if len(versions) == _COUNTED else ""
+    keys = list(dict.fromkeys(key for key, _ in versions))
     return f"bucket {bucket} would be deleted and holds {in_words(keys, 'object', more)}"
 
 
@@ -94,4 +95,9 @@ def datasets_lost(client: DataloopClient, project_id: str, driver_id: str, name:
 def in_words(names: Sequence[str], noun: str, more: str = "") -> str:
     """For example ``2 datasets: a, b``; at most five names are spelt out."""
     shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    return f"{len(names):,}{more} {noun}{'' if len(names) == 1 else 's'}: {shown}"
+    return f"{counted(len(names), noun, more)}: {shown}"
+
+
+def counted(number: int, noun: str, more: str = "") -> str:
+    """For example ``1 driver`` or ``2 drivers``."""
+    return f"{number:,}{more} {noun}{'' if number == 1 else 's'}"

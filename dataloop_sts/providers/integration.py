@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from dataloop_sts import dataloop
 from dataloop_sts.dataloop import INTEGRATION_TYPE, DataloopClient, StsCredentials
 from dataloop_sts.errors import Conflict, DataloopError, DataloopStsError, DriverTestFailed, NotFound
-from dataloop_sts.losses import in_words
+from dataloop_sts.losses import counted, in_words
 from dataloop_sts.providers.base import DataloopProvider, Props, changed, is_unknown, one_line_errors, settled_test
 
 _CREDENTIALS = ("access_key_id", "secret_access_key", "role_arn")
@@ -105,7 +105,11 @@ class IntegrationProvider(DataloopProvider):
             users = [driver.name or driver.id for driver in client.drivers(integration_id=id_)]
             count = client.driver_count(id_)
             if users or count:
-                used_by = in_words(users, "driver") if users else f"{count} drivers that the token's user may not see"
+                used_by = (
+                    in_words(users, "driver")
+                    if users
+                    else f"{counted(count, 'driver')} that the token's user may not see"
+                )
                 raise Conflict(
                     what=f"Integration {props['name']!r} is still used by {used_by}",
                     next_step="Remove those drivers, or move them to another integration, then run again.",

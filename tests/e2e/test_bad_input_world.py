@@ -162,8 +162,8 @@ def test_all_names_that_are_taken_and_a_project_that_is_unknown_are_told_at_once
         empty_project.up,
         "integration.name: The organization has an integration named <name> already: choose another name.",
         "aws.names.<kind>: The account has an IAM <kind> named <name> already: give another name.",
-        "drivers[].bucket.name: The account has a bucket <name> already, which this stack does not manage: choose "
-        "another name, or remove the bucket where it is left over and empty.",
+        "drivers[].bucket.name: The account has a bucket <name> already, which this stack does not manage, and a "
+        "bucket that exists is never taken over: choose another name.",
         "drivers[].bucket.name: The bucket name <name> is taken, by another AWS account or by a bucket that these "
         "credentials may not see: choose another name.",
         *_UNKNOWN_PROJECT,
