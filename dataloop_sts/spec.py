@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from itertools import permutations
 from typing import Annotated, Any, Literal, Self
@@ -17,114 +16,26 @@ from pydantic import (
     ValidationError,
 )
 
-from dataloop_sts import naming, regions
+from dataloop_sts import naming, regions, values
 from dataloop_sts.errors import Problem, SpecError
 
 OnDestroy = Literal["retain", "refuse", "delete"]
-
-# The characters IAM and S3 allow in a tag: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
-_TAG_TEXT = re.compile(r"[A-Za-z0-9 _.:/=+@-]*")
-_TAGS_MAX = 40  # AWS allows 50 on a user; the key's description and a team's later tags need room
-# "Safe characters" and some that S3 accepts, without those that mean something in an IAM policy (* ? $ { }):
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-_PREFIX_TEXT = re.compile(r"[A-Za-z0-9 !_.'()=+@:,&/-]+")
-_PREFIX_MAX = 512
-_DATALOOP_NAME_MAX = 100
-ACCESS_KEY_TAG_PREFIX = "AKIA"
-"""A tag whose key begins so describes an access key (it is how the AWS console stores a key's description)."""
-
-
-def _checked(problem: str | None, value: str) -> str:
-    if problem:
-        raise ValueError(problem)
-    return value
-
-
-def _slug(value: str) -> str:
-    ok = naming.SLUG.fullmatch(value) and len(value) <= 63
-    return _checked(None if ok else "use 1 to 63 lower-case letters, digits and inner hyphens", value)
-
-
-def _dataloop_id(value: str) -> str:
-    ok = re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value)
-    return _checked(None if ok else "a Dataloop id has letters, digits, - and _ only, 1 to 64 of them", value)
-
-
-def _dataloop_name(value: str) -> str:
-    ok = 1 <= len(value) <= _DATALOOP_NAME_MAX and value.strip() == value and value.isprintable()
-    return _checked(None if ok else "use 1 to 100 printable characters, no space at the ends", value)
-
-
-def _account_id(value: str) -> str:
-    ok = re.fullmatch(r"[0-9]{12}", value)
-    return _checked(None if ok else "an AWS account id has 12 digits; write it in quotes", value)
-
-
-def _tags(value: dict[str, str]) -> dict[str, str]:
-    if len(value) > _TAGS_MAX:
-        raise ValueError(f"{len(value)} tags, at most {_TAGS_MAX} are allowed")
-    # IAM takes keys that differ in case alone for the same: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
-    spellings = {key.lower(): key for key in naming.OWN_TAG_KEYS}
-    for key in value:
-        if spellings.setdefault(key.lower(), key) != key:
-            raise ValueError(
-                f"the tag keys {key!r} and {spellings[key.lower()]!r} differ in case alone: IAM refuses both"
-            )
-    for key, text in value.items():
-        if not 1 <= len(key) <= 128 or not _TAG_TEXT.fullmatch(key):
-            raise ValueError(f"the tag key {key!r} needs 1 to 128 letters, digits, spaces or characters of _.:/=+-@")
-        if key.lower().startswith("aws:") or key.startswith(ACCESS_KEY_TAG_PREFIX):
-            raise ValueError(f"the tag key {key!r} begins with aws: or {ACCESS_KEY_TAG_PREFIX}, which AWS uses itself")
-        if len(text) > 256 or not _TAG_TEXT.fullmatch(text):
-            raise ValueError(f"the tag {key!r} needs a value of up to 256 letters, digits, spaces or _.:/=+-@")
-    return value
-
-
-def _description(value: str) -> str:
-    if "dataloop" not in value.lower():
-        raise ValueError('the description must contain "DataLoop", so that people find the key\'s purpose')
-    ok = len(value) <= 256 and _TAG_TEXT.fullmatch(value)
-    return _checked(None if ok else "use up to 256 letters, digits, spaces or characters of _.:/=+-@", value)
-
-
-def normalised_prefix(value: str) -> str:
-    """A folder in a bucket as ``raw/`` or ``raw/images/``: no slash before, one after.
-
-    Raises:
-        ValueError: the text cannot be such a folder.
-    """
-    if not value or value.startswith("/"):
-        raise ValueError(
-            "write the folder without a leading slash, such as raw/; leave prefix out for the whole bucket"
-        )
-    if not _PREFIX_TEXT.fullmatch(value):
-        raise ValueError("use letters, digits, spaces and the characters !_.'()=+@:,&/- (no wildcards)")
-    folder = value.removesuffix("/")
-    if any(part in ("", ".", "..") for part in folder.split("/")):
-        raise ValueError("the folder has an empty part, or a part . or ..")
-    if len(folder) >= _PREFIX_MAX:
-        raise ValueError(f"the folder is longer than {_PREFIX_MAX} characters")
-    return folder + "/"
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False, hide_input_in_errors=True)
 
 
-def _iam_name(maximum: int) -> AfterValidator:
-    return AfterValidator(lambda value: _checked(naming.iam_name_problem(value, maximum), value))
-
-
 class NamesSpec(_Model):
     """Names of the IAM objects; each default derives from customer and environment."""
 
-    user: Annotated[str, _iam_name(naming.IAM_USER_NAME_MAX)] | None = Field(
+    user: values.UserName | None = Field(
         None, description="IAM user; default dataloop-CUSTOMER-ENVIRONMENT; at most 64 characters"
     )
-    role: Annotated[str, _iam_name(naming.IAM_ROLE_NAME_MAX)] | None = Field(
+    role: values.RoleName | None = Field(
         None, description="IAM role; default dataloop-CUSTOMER-ENVIRONMENT; at most 64 characters"
     )
-    policy: Annotated[str, _iam_name(naming.IAM_POLICY_NAME_MAX)] | None = Field(
+    policy: values.PolicyName | None = Field(
         None, description="IAM policy; default dataloop-CUSTOMER-ENVIRONMENT; at most 128 characters"
     )
 
@@ -132,15 +43,11 @@ class NamesSpec(_Model):
 class AwsSpec(_Model):
     """Where in AWS the connection's bucket, user and role are."""
 
-    region: Annotated[str, AfterValidator(lambda v: _checked(regions.region_problem(v), v))] = Field(
-        description="Region of the buckets, such as eu-west-1"
-    )
-    account_id: Annotated[str, AfterValidator(_account_id)] | None = Field(
+    region: values.Region = Field(description="Region of the buckets, such as eu-west-1")
+    account_id: values.AccountId | None = Field(
         None, description="The account's 12 digits, in quotes; where given, no other account is ever touched"
     )
-    tags: Annotated[dict[str, str], AfterValidator(_tags)] = Field(
-        default_factory=dict, description="Tags on every AWS resource that can have them"
-    )
+    tags: values.Tags = Field(default_factory=dict, description="Tags on every AWS resource that can have them")
     names: NamesSpec = Field(default=NamesSpec(), description="Names of the IAM user, role and policy")
 
     @property
@@ -152,7 +59,7 @@ class AwsSpec(_Model):
 class IntegrationSpec(_Model):
     """The Dataloop integration of type ``aws-sts``."""
 
-    name: Annotated[str, AfterValidator(_dataloop_name)] | None = Field(
+    name: values.DataloopName | None = Field(
         None, description="Name in the organization; default CUSTOMER-ENVIRONMENT-sts"
     )
 
@@ -163,7 +70,7 @@ class AccessKeySpec(_Model):
     generation: StrictInt = Field(
         1, ge=1, le=1_000_000, description="Counts the key's rotations; one more makes a new key"
     )
-    description: Annotated[str, AfterValidator(_description)] = Field(
+    description: values.KeyDescription = Field(
         "DataLoop reads S3 over STS", description="What the AWS console shows beside the key; contains DataLoop"
     )
 
@@ -171,18 +78,16 @@ class AccessKeySpec(_Model):
 class BucketSpec(_Model):
     """A bucket that this connection creates and manages."""
 
-    name: Annotated[str, AfterValidator(lambda v: _checked(naming.bucket_name_problem(v), v))] = Field(
-        description="The bucket's name, unique in all of AWS"
-    )
+    name: values.BucketName = Field(description="The bucket's name, unique in all of AWS")
 
 
 class DriverSpec(_Model):
     """One Dataloop storage driver: a bucket, or a folder of it, in a Dataloop project."""
 
-    name: Annotated[str, AfterValidator(_dataloop_name)] = Field(description="The driver's name in Dataloop")
-    project_id: Annotated[str, AfterValidator(_dataloop_id)] = Field(description="The Dataloop project's id")
+    name: values.DataloopName = Field(description="The driver's name in Dataloop")
+    project_id: values.DataloopId = Field(description="The Dataloop project's id")
     bucket: BucketSpec = Field(description="The bucket the driver reads")
-    prefix: Annotated[str, AfterValidator(normalised_prefix)] | None = Field(
+    prefix: values.Prefix | None = Field(
         None, description="Folder, such as raw/, that the connection is limited to; default: the whole bucket"
     )
     allow_delete: StrictBool = Field(
@@ -214,10 +119,8 @@ def _agreeing_drivers(value: tuple[DriverSpec, ...]) -> tuple[DriverSpec, ...]:
 class ConnectionSpec(_Model):
     """One customer's AWS storage connected to Dataloop over STS. Read it with :meth:`parse`."""
 
-    customer: Annotated[str, AfterValidator(_slug)] = Field(
-        description="The customer's short name; other names derive from it"
-    )
-    organization_id: Annotated[str, AfterValidator(_dataloop_id)] = Field(description="The Dataloop organization's id")
+    customer: values.Slug = Field(description="The customer's short name; other names derive from it")
+    organization_id: values.DataloopId = Field(description="The Dataloop organization's id")
     aws: AwsSpec = Field(description="Where in AWS")
     integration: IntegrationSpec = Field(default=IntegrationSpec(), description="The Dataloop integration")
     access_key: AccessKeySpec = Field(default=AccessKeySpec(), description="The access key that Dataloop holds")
@@ -234,12 +137,14 @@ class ConnectionSpec(_Model):
         """Reads a spec and checks all of it.
 
         Args:
-            data: the mapping as it stands in the config, a record or another program.
+            data: the mapping as it stands in the config, a record or another program; or a spec.
             environment: the environment's name, from which default names derive.
 
         Raises:
             SpecError: with every mistake found and its path in the config.
         """
+        if isinstance(data, ConnectionSpec):
+            data = data.model_dump()  # its names may not fit this environment
         problems: list[Problem] = []
         spec: Self | None = None
         try:
@@ -309,11 +214,11 @@ def _derived_name_problems(data: object, environment: str) -> Iterator[Problem]:
     derived = naming.derived_names(customer, environment)
     integration = data.get("integration")
     named = isinstance(integration, Mapping) and integration.get("name") is not None
-    if not named and len(derived.integration) > _DATALOOP_NAME_MAX:
+    if not named and len(derived.integration) > values.DATALOOP_NAME_MAX:
         yield Problem(
             "integration.name",
             f"the derived name {derived.integration!r} has {len(derived.integration)} characters, "
-            f"{_DATALOOP_NAME_MAX} are allowed: shorten customer, or give a name here",
+            f"{values.DATALOOP_NAME_MAX} are allowed: shorten customer, or give a name here",
         )
     for kind, maximum in _DERIVED:
         if isinstance(given, Mapping) and given.get(kind) is not None:

@@ -13,7 +13,8 @@ from dataloop_sts import naming, policies, steps
 from dataloop_sts.components.identity import Identity, IdentityArgs
 from dataloop_sts.components.storage import ManagedBucket, ManagedBucketArgs
 from dataloop_sts.providers import Integration, Preflight, StorageDriver
-from dataloop_sts.spec import ACCESS_KEY_TAG_PREFIX, ConnectionSpec
+from dataloop_sts.spec import ConnectionSpec
+from dataloop_sts.values import ACCESS_KEY_TAG_PREFIX
 
 
 @dataclass(frozen=True)

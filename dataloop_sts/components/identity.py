@@ -43,7 +43,6 @@ class Identity(pulumi.ComponentResource):
     """
 
     user_arn: pulumi.Output[str]
-    user_name: pulumi.Output[str]
     role_arn: pulumi.Output[str]
     access_key_id: pulumi.Output[str]
     secret_access_key: pulumi.Output[str]
@@ -86,7 +85,6 @@ class Identity(pulumi.ComponentResource):
         attachment = aws.iam.RolePolicyAttachment("role-policy", role=role.name, policy_arn=policy.arn, opts=child)
 
         self.user_arn = user.arn
-        self.user_name = user.name
         self.access_key_id = key.id
         self.secret_access_key = key.secret
         # known once the role can do its work

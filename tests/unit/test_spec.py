@@ -222,3 +222,10 @@ def test_every_key_has_a_description_for_the_people_who_write_specs() -> None:
     schema = ConnectionSpec.model_json_schema()
     assert without(schema) == []
     assert {name: without(part) for name, part in schema["$defs"].items() if without(part)} == {}
+
+
+def test_a_spec_in_memory_is_checked_for_the_environment_that_it_is_read_for() -> None:
+    parsed = spec()
+    assert ConnectionSpec.parse(parsed, environment="dev") == parsed
+    with pytest.raises(SpecError, match=r"aws\.names\.user"):
+        ConnectionSpec.parse(parsed, environment="e" * 60)

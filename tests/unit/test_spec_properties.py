@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dataloop_sts import naming
 from dataloop_sts.errors import SpecError
-from dataloop_sts.spec import ConnectionSpec, normalised_prefix
+from dataloop_sts.spec import ConnectionSpec
+from dataloop_sts.values import normalised_prefix
 from tests.unit.spec_examples import data, driver
 
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=80) | st.binary(max_size=8)

@@ -1,0 +1,113 @@
+"""The spec's values: text that is checked, and put into its normal form, as it is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from dataloop_sts import naming, regions
+
+# The characters IAM and S3 allow in a tag: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+_TAG_TEXT = re.compile(r"[A-Za-z0-9 _.:/=+@-]*")
+_TAGS_MAX = 40  # AWS allows 50 on a user; the key's description and a team's later tags need room
+# "Safe characters" and some that S3 accepts, without those that mean something in an IAM policy (* ? $ { }):
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+_PREFIX_TEXT = re.compile(r"[A-Za-z0-9 !_.'()=+@:,&/-]+")
+_PREFIX_MAX = 512
+DATALOOP_NAME_MAX = 100
+ACCESS_KEY_TAG_PREFIX = "AKIA"
+"""A tag whose key begins so describes an access key (it is how the AWS console stores a key's description)."""
+
+
+def _checked(problem: str | None, value: str) -> str:
+    if problem:
+        raise ValueError(problem)
+    return value
+
+
+def _slug(value: str) -> str:
+    ok = naming.SLUG.fullmatch(value) and len(value) <= 63
+    return _checked(None if ok else "use 1 to 63 lower-case letters, digits and inner hyphens", value)
+
+
+def _dataloop_id(value: str) -> str:
+    ok = re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value)
+    return _checked(None if ok else "a Dataloop id has letters, digits, - and _ only, 1 to 64 of them", value)
+
+
+def _dataloop_name(value: str) -> str:
+    ok = 1 <= len(value) <= DATALOOP_NAME_MAX and value.strip() == value and value.isprintable()
+    return _checked(None if ok else "use 1 to 100 printable characters, no space at the ends", value)
+
+
+def _account_id(value: str) -> str:
+    ok = re.fullmatch(r"[0-9]{12}", value)
+    return _checked(None if ok else "an AWS account id has 12 digits; write it in quotes", value)
+
+
+def _tags(value: dict[str, str]) -> dict[str, str]:
+    if len(value) > _TAGS_MAX:
+        raise ValueError(f"{len(value)} tags, at most {_TAGS_MAX} are allowed")
+    # IAM takes keys that differ in case alone for the same: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+    spellings = {key.lower(): key for key in naming.OWN_TAG_KEYS}
+    for key in value:
+        if spellings.setdefault(key.lower(), key) != key:
+            raise ValueError(
+                f"the tag keys {key!r} and {spellings[key.lower()]!r} differ in case alone: IAM refuses both"
+            )
+    for key, text in value.items():
+        if not 1 <= len(key) <= 128 or not _TAG_TEXT.fullmatch(key):
+            raise ValueError(f"the tag key {key!r} needs 1 to 128 letters, digits, spaces or characters of _.:/=+-@")
+        if key.lower().startswith("aws:") or key.startswith(ACCESS_KEY_TAG_PREFIX):
+            raise ValueError(f"the tag key {key!r} begins with aws: or {ACCESS_KEY_TAG_PREFIX}, which AWS uses itself")
+        if len(text) > 256 or not _TAG_TEXT.fullmatch(text):
+            raise ValueError(f"the tag {key!r} needs a value of up to 256 letters, digits, spaces or _.:/=+-@")
+    return value
+
+
+def _description(value: str) -> str:
+    if "dataloop" not in value.lower():
+        raise ValueError('the description must contain "DataLoop", so that people find the key\'s purpose')
+    ok = len(value) <= 256 and _TAG_TEXT.fullmatch(value)
+    return _checked(None if ok else "use up to 256 letters, digits, spaces or characters of _.:/=+-@", value)
+
+
+def normalised_prefix(value: str) -> str:
+    """A folder in a bucket as ``raw/`` or ``raw/images/``: no slash before, one after.
+
+    Raises:
+        ValueError: the text cannot be such a folder.
+    """
+    if not value or value.startswith("/"):
+        raise ValueError(
+            "write the folder without a leading slash, such as raw/; leave prefix out for the whole bucket"
+        )
+    if not _PREFIX_TEXT.fullmatch(value):
+        raise ValueError("use letters, digits, spaces and the characters !_.'()=+@:,&/- (no wildcards)")
+    folder = value.removesuffix("/")
+    if any(part in ("", ".", "..") for part in folder.split("/")):
+        raise ValueError("the folder has an empty part, or a part . or ..")
+    if len(folder) >= _PREFIX_MAX:
+        raise ValueError(f"the folder is longer than {_PREFIX_MAX} characters")
+    return folder + "/"
+
+
+def _free_of(problem: Callable[[str], str | None]) -> AfterValidator:
+    return AfterValidator(lambda value: _checked(problem(value), value))
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
+DataloopId = Annotated[str, AfterValidator(_dataloop_id)]
+DataloopName = Annotated[str, AfterValidator(_dataloop_name)]
+AccountId = Annotated[str, AfterValidator(_account_id)]
+Region = Annotated[str, _free_of(regions.region_problem)]
+Tags = Annotated[dict[str, str], AfterValidator(_tags)]
+KeyDescription = Annotated[str, AfterValidator(_description)]
+BucketName = Annotated[str, _free_of(naming.bucket_name_problem)]
+Prefix = Annotated[str, AfterValidator(normalised_prefix)]
+UserName = Annotated[str, _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_USER_NAME_MAX))]
+RoleName = Annotated[str, _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_ROLE_NAME_MAX))]
+PolicyName = Annotated[str, _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_POLICY_NAME_MAX))]
