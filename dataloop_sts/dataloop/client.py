@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
@@ -55,7 +55,7 @@ _MAX_PAGES = 1000  # a platform that always promises another page must not keep 
 
 Model = TypeVar("Model", bound=BaseModel)
 
-_shared: dict[tuple[int, str], DataloopClient] = {}
+_shared: dict[tuple[int, str, Callable[[], None] | None], DataloopClient] = {}
 _shared_lock = threading.Lock()
 
 
@@ -75,6 +75,7 @@ class DataloopClient:
         timeout: limits of each call, in seconds.
         retries: how often and after which waits a call is repeated.
         session: a ``requests`` session to use instead of one of its own.
+        before_attempt: called before every attempt of a call; what it raises ends the call, and nothing is sent.
 
     Raises:
         InvalidSetting: the URL cannot be used.
@@ -94,6 +95,7 @@ class DataloopClient:
         timeout: Timeouts | None = None,
         retries: Retries | None = None,
         session: requests.Session | None = None,
+        before_attempt: Callable[[], None] | None = None,
     ) -> None:
         self._address = Address.parse(api_url)
         self._transport = Transport(
@@ -101,6 +103,7 @@ class DataloopClient:
             timeouts=timeout or Timeouts(),
             retries=retries or Retries(),
             session=session,
+            before_attempt=before_attempt,
         )
         self._tokens: TokenSource = (
             StaticToken(credentials)
@@ -109,7 +112,9 @@ class DataloopClient:
         )
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> DataloopClient:
+    def from_environment(
+        cls, environ: Mapping[str, str] = os.environ, *, before_attempt: Callable[[], None] | None = None
+    ) -> DataloopClient:
         """A client by DATALOOP_API_URL (default: Dataloop's own) and the token or the login of the environment.
 
         Raises:
@@ -117,19 +122,21 @@ class DataloopClient:
             NotAuthenticated: neither a token nor a whole login is set.
         """
         api_url = environ.get("DATALOOP_API_URL", "").strip() or DEFAULT_API_URL
-        return cls(api_url, credentials_from_environment(environ))
+        return cls(api_url, credentials_from_environment(environ), before_attempt=before_attempt)
 
     @classmethod
-    def shared(cls, environ: Mapping[str, str] = os.environ) -> DataloopClient:
+    def shared(
+        cls, environ: Mapping[str, str] = os.environ, *, before_attempt: Callable[[], None] | None = None
+    ) -> DataloopClient:
         """Like :meth:`from_environment`, but the same client for the same settings in this process.
 
         For callers made anew for each call, such as Pulumi's dynamic providers: one connection pool, one login.
         """
         settings = "\0".join(environ.get(name, "") for name in _SETTINGS)
-        key = (os.getpid(), hashlib.sha256(settings.encode("utf-8", "surrogateescape")).hexdigest())
+        key = (os.getpid(), hashlib.sha256(settings.encode("utf-8", "surrogateescape")).hexdigest(), before_attempt)
         with _shared_lock:
             if key not in _shared:
-                _shared[key] = cls.from_environment(environ)
+                _shared[key] = cls.from_environment(environ, before_attempt=before_attempt)
             return _shared[key]
 
     def __repr__(self) -> str:

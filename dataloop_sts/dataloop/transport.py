@@ -131,6 +131,7 @@ class Transport:
         is_loopback: the server is this machine, so no proxy is asked.
         timeouts, retries: limits of each call.
         session: another session than one of its own.
+        before_attempt: called before every attempt; what it raises ends the call, and nothing is sent.
     """
 
     def __init__(
@@ -140,8 +141,10 @@ class Transport:
         timeouts: Timeouts,
         retries: Retries,
         session: requests.Session | None = None,
+        before_attempt: Callable[[], None] | None = None,
     ) -> None:
         self._session = session or new_session()
+        self._before_attempt = before_attempt or (lambda: None)
         self._proxies: dict[str, Any] = {"http": None, "https": None, "all": None} if is_loopback else {}
         self._timeouts = timeouts
         self._retries = retries
@@ -158,6 +161,7 @@ class Transport:
         """
         after_doubt = False
         for attempt in itertools.count(1):
+            self._before_attempt()
             outcome = self._attempt(call, base_url, auth, deadline, attempt)
             wait = self._wait(call, outcome, attempt)
             if wait is None or time.monotonic() + wait >= deadline:

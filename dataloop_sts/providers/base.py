@@ -35,8 +35,11 @@ class DataloopProvider(ResourceProvider):
 
     @property
     def client(self) -> DataloopClient:
-        """The process's client; its credentials come from the environment, never from config or state."""
-        return DataloopClient.shared()
+        """The process's client; its credentials come from the environment, never from config or state.
+
+        It makes no call once the engine is gone: nobody would record what comes of it.
+        """
+        return DataloopClient.shared(before_attempt=require_engine)
 
 
 def one_line_errors(method: F) -> F:
@@ -45,7 +48,6 @@ def one_line_errors(method: F) -> F:
     @functools.wraps(method)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
-            require_engine()
             return method(*args, **kwargs)
         except DataloopStsError as error:
             raise error from None
@@ -82,7 +84,6 @@ def settled_test(test: Callable[[], None], step: str) -> None:
         DriverTestFailed: it did not pass in time; the platform's last reason is in the message.
     """
     for _ in attempts(settle_seconds()):
-        require_engine()
         try:
             return test()
         except DriverTestFailed as error:

@@ -9,7 +9,6 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, Resource, UpdateResult
 
 from dataloop_sts import steps
-from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.preflight import ConnectionNames, Known, PreflightRequest, preflight
 from dataloop_sts.providers.base import DataloopProvider, Props, one_line_errors
 from dataloop_sts.spec import ConnectionSpec
@@ -21,7 +20,7 @@ class PreflightProvider(DataloopProvider):
     @one_line_errors
     def check(self, olds: Props, news: Props) -> CheckResult:
         """Looks at the world; every problem is a message of its own, without a traceback."""
-        findings = preflight(_request(olds, news), DataloopClient.shared)
+        findings = preflight(_request(olds, news), lambda: self.client)
         failures = [CheckFailure("", str(problem)) for problem in findings.problems]
         if problem := _python_problem():
             failures.append(CheckFailure("", problem))

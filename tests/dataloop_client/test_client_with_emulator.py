@@ -18,11 +18,13 @@ from dataloop_sts.dataloop import (
     Retries,
     StsCredentials,
     Timeouts,
+    TokenCredentials,
 )
 from dataloop_sts.errors import (
     BadRequest,
     Conflict,
     DataloopError,
+    DataloopStsError,
     DriverTestFailed,
     Forbidden,
     NotAuthenticated,
@@ -379,3 +381,24 @@ def test_the_same_settings_share_one_client_in_a_process(emulator: DataloopServe
 def test_any_failure_is_one_base_class(client: DataloopClient) -> None:
     with pytest.raises(DataloopError):
         client.driver("no-such-driver")
+
+
+def test_no_attempt_is_made_any_more_once_the_caller_is_told_to_stop(
+    emulator: DataloopServer, fault: Callable[..., None], calls: Callable[[str, str], int]
+) -> None:
+    allowed = iter([None])
+
+    def stop_after_one() -> None:
+        if next(allowed, "no more") == "no more":
+            raise DataloopStsError("told to stop")
+
+    client = DataloopClient(
+        emulator.api_url,
+        TokenCredentials(SecretStr(emulator.token)),
+        retries=Retries(sleep=lambda seconds: None),
+        before_attempt=stop_after_one,
+    )
+    fault("GET", "/users/me$", times=5, status=503)
+    with pytest.raises(DataloopStsError, match="told to stop"):
+        client.me()
+    assert calls("GET", "/users/me") == 1

@@ -38,7 +38,7 @@ def test_a_lost_answer_to_the_integrations_creation_ends_with_one_integration(pr
 def test_a_kill_right_after_the_integrations_creation_is_healed_by_the_next_up(project: Any) -> None:
     # the answer is lost, and the take-over that would follow is held up, so that the kill comes in between
     project.world.fault("POST", "/orgs/[^/]+/integrations$", drop="after", times=1)
-    project.world.fault("PATCH", "/orgs/[^/]+/integrations$", drop="before", times=20)
+    project.world.fault("PATCH", "/orgs/[^/]+/integrations$", drop="before", delay_s=20, times=1)
     project.configure()
     process = project.start("up", "--yes", "--skip-preview", "--stack", project.stack)
     eventually(lambda: bool(_integrations(project)))
