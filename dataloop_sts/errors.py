@@ -60,25 +60,14 @@ class Problem:
         return f"{self.path}: {self.message}" if self.path else self.message
 
 
-class _ProblemsError(DataloopStsError):
-    subject: ClassVar[str]
+class SpecError(DataloopStsError):
+    """The connection spec has mistakes; all of them are in ``problems``."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems: list[Problem] = list(problems)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        super().__init__(f"{self.subject}: {count}: " + "; ".join(str(problem) for problem in self.problems))
-
-
-class SpecError(_ProblemsError):
-    """The connection spec has mistakes; all of them are in ``problems``."""
-
-    subject = "The connection spec is not valid"
-
-
-class PreflightError(_ProblemsError):
-    """The world is not as the connection needs it (ids, rights, names); nothing was changed."""
-
-    subject = "The connection cannot be made, nothing was changed"
+        listed = "; ".join(str(problem) for problem in self.problems)
+        super().__init__(f"The connection spec is not valid: {count}: {listed}")
 
 
 class AwsError(DataloopStsError):
@@ -87,14 +76,6 @@ class AwsError(DataloopStsError):
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
         self.code = code
-
-
-class VerificationError(DataloopStsError):
-    """The live connection does not do what it must, or does what it must not; ``check`` names the failed check."""
-
-    def __init__(self, message: str, *, check: str) -> None:
-        super().__init__(message)
-        self.check = check
 
 
 class GuardRefused(DataloopStsError):  # noqa: N818

@@ -8,11 +8,8 @@ from __future__ import annotations
 import base64
 import html
 import json
-import logging
 import re
-import traceback
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
@@ -103,36 +100,6 @@ class Redactor:
 def redact(text: str, secrets: Iterable[SecretStr | str] = ()) -> str:
     """``text`` without ``secrets`` and without what looks like a secret; see :class:`Redactor`."""
     return Redactor(secrets).text(text)
-
-
-class RedactingFilter(logging.Filter):
-    """Redacts each record: message, arguments, traceback and stack.
-
-    Attach it to handlers: a logger's own filters do not see the records of its children
-    (https://docs.python.org/3/library/logging.html#filter-objects).
-    """
-
-    def __init__(self, redactor: Redactor | None = None) -> None:
-        super().__init__()
-        self._redactor = redactor or Redactor()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Always True: the record stays, its secrets do not."""
-        record.msg, record.args = self._redactor.text(record.getMessage()), ()
-        if isinstance(record.exc_info, tuple) and record.exc_info[0] is not None:
-            record.exc_text = _formatted(record.exc_info)
-            record.exc_info = None
-        if record.exc_text:
-            record.exc_text = self._redactor.text(record.exc_text)
-        if record.stack_info:
-            record.stack_info = self._redactor.text(record.stack_info)
-        return True
-
-
-def _formatted(
-    exc_info: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
-) -> str:
-    return "".join(traceback.format_exception(*exc_info)).rstrip()
 
 
 def _spellings(value: str) -> Iterator[str]:

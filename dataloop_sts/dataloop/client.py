@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -24,7 +23,6 @@ from dataloop_sts.dataloop.auth import (
     TokenCredentials,
     TokenSource,
     credentials_from_environment,
-    expires_at,
 )
 from dataloop_sts.dataloop.models import (
     INTEGRATION_TYPE,
@@ -146,13 +144,6 @@ class DataloopClient:
     def api_url(self) -> str:
         """The API's URL, without a slash at its end."""
         return self._address.api_url
-
-    @property
-    def token_expires_at(self) -> datetime | None:
-        """When a given token ends, by its own claim; None where that is not known, or where it is renewed anyway."""
-        if isinstance(self._tokens, StaticToken):
-            return expires_at(self._tokens.secrets()[0])
-        return None
 
     # Who and where
 

@@ -20,6 +20,7 @@ from dataloop_sts.dataloop import (
     Timeouts,
     TokenCredentials,
 )
+from dataloop_sts.dataloop.auth import expires_at
 from dataloop_sts.errors import (
     BadRequest,
     Conflict,
@@ -188,7 +189,7 @@ def test_an_expired_token_is_told_with_its_end(
     emulator: DataloopServer, make_client: Callable[..., DataloopClient]
 ) -> None:
     expired = make_client(emulator.api_url, emulator.expired_token)
-    ends = expired.token_expires_at
+    ends = expires_at(SecretStr(emulator.expired_token))
     assert ends is not None
     with pytest.raises(NotAuthenticated, match=f"expired on {ends:%Y-%m-%d at %H:%M} UTC.*DATALOOP_TOKEN"):
         expired.me()

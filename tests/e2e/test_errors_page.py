@@ -31,7 +31,6 @@ _NOT_ERRORS = {
     "Policy of bucket <>",
     "datasets of driver <>",
     "Connection of stack <>",
-    "The connection cannot be made, nothing was changed",  # of PreflightError, which Pulumi's check never raises
 }
 _STEP = 'exit status 1: running "python -m dataloop_sts.<step>":'
 _SANDBOX_ERRORS = ("SandboxError", "EngineError")

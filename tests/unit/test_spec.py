@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+import dataloop_sts
 from dataloop_sts.errors import SpecError
 from dataloop_sts.spec import ConnectionSpec
 from tests.unit.spec_examples import PROJECT, data, driver, problems, spec
@@ -229,3 +230,8 @@ def test_a_spec_in_memory_is_checked_for_the_environment_that_it_is_read_for() -
     assert ConnectionSpec.parse(parsed, environment="dev") == parsed
     with pytest.raises(SpecError, match=r"aws\.names\.user"):
         ConnectionSpec.parse(parsed, environment="e" * 60)
+
+
+def test_other_programs_find_the_spec_and_the_error_at_the_package_itself() -> None:
+    assert dataloop_sts.ConnectionSpec is ConnectionSpec
+    assert issubclass(SpecError, dataloop_sts.DataloopStsError)
