@@ -88,6 +88,14 @@ def _run(
     """Run a Go command, `look` twice a second; return its lines. It never outlives this call."""
     # The wrapper module alone decides the versions: no other toolchain, workspace or flags. No C compiler is needed.
     environment = os.environ | {"GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0"}
+    lines: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+
+    def read(name: str, stream: IO[str]) -> None:
+        for line in stream:
+            lines.put((name, line))
+
+    output: list[str] = []
+    last_errors: deque[str] = deque(maxlen=5)
     try:
         process = subprocess.Popen(
             command,
@@ -100,19 +108,11 @@ def _run(
         )
     except OSError as error:
         raise EngineError(f"{command[0]} cannot be started ({error.strerror}): reinstall Go") from None
-    lines: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-
-    def read(name: str, stream: IO[str]) -> None:
-        for line in stream:
-            lines.put((name, line))
-
-    streams = {"out": process.stdout, "err": process.stderr}
-    readers = [threading.Thread(target=read, args=each, daemon=True) for each in streams.items()]
-    for reader in readers:
-        reader.start()
-    output: list[str] = []
-    last_errors: deque[str] = deque(maxlen=5)
-    try:
+    try:  # at once: an interrupt from here on must not leave the compiler running
+        streams = {"out": process.stdout, "err": process.stderr}
+        readers = [threading.Thread(target=read, args=each, daemon=True) for each in streams.items()]
+        for reader in readers:
+            reader.start()
         while process.poll() is None or any(reader.is_alive() for reader in readers) or not lines.empty():
             look()
             try:
