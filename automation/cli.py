@@ -59,11 +59,13 @@ def show_policies(
     environment = context.obj["environment"]
     spec = ConnectionSpec.parse(_read_spec(spec_file), environment=environment)
     partition = spec.aws.partition
-    user_arn = regions.user_arn(partition, spec.aws.account_id or "ACCOUNT_ID", spec.names(environment).user)
+    user_arn = regions.user_arn(
+        partition, spec.aws.account_id or "ACCOUNT_ID", spec.names(environment).user, spec.aws.iam_path
+    )
     documents = {
         "permission": policies.permission_document(spec),
-        "trust": policies.trust_document(user_arn),
-        "bucket": {bucket: policies.bucket_document(partition, bucket) for bucket in spec.bucket_names},
+        "trust": policies.trust_document(user_arn, source_ips=spec.aws.trust_source_ips),
+        "bucket": {bucket: policies.bucket_document(partition, bucket) for bucket in spec.managed_buckets},
     }
     if as_json or context.obj["json"]:
         typer.echo(json.dumps(documents, indent=2))

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from dataloop_sts.errors import AwsError
+from dataloop_sts.spec_parts import DeployRoleSpec
 
 if TYPE_CHECKING:
+    from boto3.session import Session
     from botocore.config import Config
     from botocore.exceptions import ClientError
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sts import STSClient
 
@@ -44,6 +47,9 @@ _CLIENT_ADVICE = {
     ),
     **dict.fromkeys(REFUSED, " Have that permission granted, or use other credentials."),
 }
+_DEPLOY_ROLE_ADVICE = (
+    " Check its ARN and external_id, that its trust policy names these credentials, and that they may sts:AssumeRole."
+)
 _NO_ANSWER_ADVICE = (
     "Check the network, the proxy settings, AWS_ENDPOINT_URL, and that AWS has the region of aws.region."
 )
@@ -60,9 +66,11 @@ class Aws:
         region: region of the S3 calls; IAM and STS take the partition from it.
         access_key_id, secret_access_key, session_token: the credentials; all None for those of the environment (the
             usual chain of environment variables, profile and role). ``AWS_ENDPOINT_URL`` is honoured.
+        deploy_role: a role to assume with these credentials, for everything else.
 
     Raises:
-        AwsError: the settings of the environment cannot be used, such as a profile that does not exist.
+        AwsError: the settings of the environment cannot be used, such as a profile that does not exist; or the
+            role may not be assumed.
     """
 
     def __init__(
@@ -72,6 +80,7 @@ class Aws:
         access_key_id: str | None = None,
         secret_access_key: SecretStr | None = None,
         session_token: SecretStr | None = None,
+        deploy_role: DeployRoleSpec | None = None,
     ) -> None:
         import boto3
 
@@ -83,6 +92,24 @@ class Aws:
                 aws_session_token=session_token.get_secret_value() if session_token else None,
                 region_name=region,
             )
+        if deploy_role:
+            self._session = self._assumed(deploy_role)
+
+    def _assumed(self, role: DeployRoleSpec) -> Session:
+        """A session of the role, for an hour, which is longer than any step may take."""
+        import boto3
+
+        external_id: Any = {"ExternalId": role.external_id} if role.external_id else {}
+        what = f"assume the deploying role {role.arn} (aws.deploy_role)"
+        with aws_errors(what, _DEPLOY_ROLE_ADVICE):
+            answer = self.sts().assume_role(RoleArn=role.arn, RoleSessionName="dataloop-sts", **external_id)
+        credentials = answer["Credentials"]
+        return boto3.Session(
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+            region_name=self.region,
+        )
 
     def s3(self) -> S3Client:
         """A client of S3."""
@@ -93,6 +120,11 @@ class Aws:
         """A client of IAM."""
         with _usable_settings():
             return self._session.client("iam", config=_config())
+
+    def kms(self) -> KMSClient:
+        """A client of KMS."""
+        with _usable_settings():
+            return self._session.client("kms", config=_config())
 
     def sts(self) -> STSClient:
         """A client of STS, at the region's own endpoint."""
@@ -164,11 +196,12 @@ def require_account(aws: Aws, account_id: str) -> None:
 
 
 @contextmanager
-def aws_errors(what: str) -> Iterator[None]:
+def aws_errors(what: str, refused_advice: str = _CLIENT_ADVICE["AccessDenied"]) -> Iterator[None]:
     """Turns botocore's errors into :class:`AwsError` of one line.
 
     Args:
         what: what was being done, for the message: ``"list the objects of bucket x"``.
+        refused_advice: the mend where AWS refuses it.
     """
     from botocore.exceptions import (
         BotoCoreError,
@@ -191,7 +224,8 @@ def aws_errors(what: str) -> Iterator[None]:
         code = _code(error)
         detail = error.response.get("Error", {}).get("Message", "")
         raise AwsError(
-            f"Cannot {what}: {code}: {detail}{'' if detail.endswith('.') else '.'}{_CLIENT_ADVICE.get(code, '')}",
+            f"Cannot {what}: {code}: {detail}{'' if detail.endswith('.') else '.'}"
+            f"{refused_advice if code in REFUSED else _CLIENT_ADVICE.get(code, '')}",
             code=code,
         ) from None
     except BotoCoreError as error:

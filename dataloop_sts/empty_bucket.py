@@ -14,7 +14,7 @@ from dataloop_sts import steps
 from dataloop_sts.aws import Aws, aws_errors, require_account
 from dataloop_sts.errors import AwsError, GuardRefused
 from dataloop_sts.losses import all_objects, confirmed, how_to_confirm, objects_lost, platform_objects
-from dataloop_sts.spec import OnDestroy
+from dataloop_sts.spec_parts import DeployRoleSpec, OnDestroy
 
 _BATCH = 1000  # the most that one call may delete
 
@@ -26,6 +26,7 @@ class EmptyBucketRequest(steps.Request):
     on_destroy: OnDestroy
     region: str
     account_id: str
+    deploy_role: DeployRoleSpec | None = None
     bucket: str
     folders: tuple[str, ...]
     """The folders of the bucket's drivers."""
@@ -42,7 +43,7 @@ def empty_bucket(request: EmptyBucketRequest) -> None:
         raise GuardRefused(
             f"Bucket {request.bucket} stays: the spec says on_destroy: {request.on_destroy}. Nothing was removed."
         )
-    aws = Aws(request.region)
+    aws = Aws(request.region, deploy_role=request.deploy_role)
     require_account(aws, request.account_id)
     s3, everything = aws.s3(), confirmed(request.customer)
     if not everything and (lost := objects_lost(aws, request.bucket, request.folders)):

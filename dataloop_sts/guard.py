@@ -14,7 +14,7 @@ from dataloop_sts.aws import Aws, require_account
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import GuardRefused, NotFound
 from dataloop_sts.losses import confirmed, counted, datasets_lost, how_to_confirm, in_words, objects_lost
-from dataloop_sts.spec import OnDestroy
+from dataloop_sts.spec_parts import DeployRoleSpec, OnDestroy
 
 
 class GuardDriver(steps.Request):
@@ -32,6 +32,7 @@ class GuardRequest(steps.Request):
     on_destroy: OnDestroy
     region: str
     account_id: str
+    deploy_role: DeployRoleSpec | None = None
     buckets: dict[str, tuple[str, ...]]
     """The managed buckets, each with the folders of its drivers."""
     integration_id: str
@@ -45,7 +46,7 @@ def guard(request: GuardRequest, client: DataloopClient) -> None:
         GuardRefused: it would lose something; nothing was touched.
         AwsError: the credentials are missing, wrong, or of another account than the connection's.
     """
-    aws = Aws(request.region)
+    aws = Aws(request.region, deploy_role=request.deploy_role)
     require_account(aws, request.account_id)
     refused = f"The destroy of {request.customer} is refused, nothing was touched"
     if request.on_destroy == "refuse":

@@ -12,6 +12,7 @@ import sys
 from dataloop_sts import steps
 from dataloop_sts.aws import MISSING, Aws, aws_errors
 from dataloop_sts.errors import AwsError
+from dataloop_sts.spec_parts import DeployRoleSpec
 from dataloop_sts.waiting import attempts, settle_seconds
 
 # What the previous run printed, given by pulumi-command: https://www.pulumi.com/registry/packages/command/api-docs/local/command/
@@ -25,11 +26,12 @@ class DescriptionRequest(steps.Request):
     user: str
     access_key_id: str
     description: str
+    deploy_role: DeployRoleSpec | None = None
 
 
 def write(request: DescriptionRequest) -> None:
     """Sets the tag; where an earlier run described another key, that key's tag goes."""
-    iam = Aws(request.region).iam()
+    iam = Aws(request.region, deploy_role=request.deploy_role).iam()
     for _ in attempts(settle_seconds()):
         try:
             with aws_errors(f"describe the access key {request.access_key_id} on user {request.user}"):
@@ -55,7 +57,9 @@ def remove(request: DescriptionRequest) -> None:
 def _untag(request: DescriptionRequest, access_key_id: str) -> None:
     try:
         with aws_errors(f"remove the description of access key {access_key_id} from user {request.user}"):
-            Aws(request.region).iam().untag_user(UserName=request.user, TagKeys=[access_key_id])
+            Aws(request.region, deploy_role=request.deploy_role).iam().untag_user(
+                UserName=request.user, TagKeys=[access_key_id]
+            )
     except AwsError as error:
         if error.code not in MISSING:
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dataloop_sts import regions
@@ -22,6 +22,9 @@ MANAGED_POLICY_MAX = 6144
 def permission_document(spec: ConnectionSpec) -> Document:
     """What the role may do: list, read and write each driver's bucket or folder, and delete where the driver allows it.
 
+    Where the bucket has a KMS key, the role may use just that key, through S3 alone, for what reading and writing
+    need: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+
     A driver of a whole bucket gets the statement that Dataloop documents for AWS STS (Sid ``AllowListBucket``). A
     driver of a folder gets a listing limited by ``s3:prefix`` and object actions below the folder:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
@@ -32,7 +35,7 @@ def permission_document(spec: ConnectionSpec) -> Document:
     Raises:
         SpecError: the document is longer than a managed policy may be.
     """
-    grants = sorted({(d.bucket.name, d.prefix or "", d.allow_delete) for d in spec.drivers})
+    grants = sorted({(d.bucket_name, d.prefix or "", d.allow_delete) for d in spec.drivers})
     statements: list[Document] = []
     counts: dict[str, int] = {}
     for bucket, prefix, allow_delete in grants:
@@ -41,6 +44,8 @@ def permission_document(spec: ConnectionSpec) -> Document:
             sid = statement["Sid"]
             counts[sid] = counts.get(sid, 0) + 1
             statements.append(statement | {"Sid": sid if counts[sid] == 1 else f"{sid}{counts[sid]}"})
+    if spec.kms_key_arns:
+        statements.append(_keys(spec))
     document = {"Version": VERSION, "Statement": statements}
     length = len(canonical(document))
     if length > MANAGED_POLICY_MAX:
@@ -56,8 +61,8 @@ def permission_document(spec: ConnectionSpec) -> Document:
     return document
 
 
-def trust_document(user_arn: str, user_unique_id: str | None = None) -> Document:
-    """Who may assume the role: exactly one IAM user.
+def trust_document(user_arn: str, user_unique_id: str | None = None, source_ips: Sequence[str] = ()) -> Document:
+    """Who may assume the role: exactly one IAM user, and where that is said, from some addresses only.
 
     AWS binds a user's ARN to the user's unique id when the document is saved, so a user made anew under the same name
     is locked out (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html, "IAM
@@ -66,18 +71,17 @@ def trust_document(user_arn: str, user_unique_id: str | None = None) -> Document
     Args:
         user_arn: the user's ARN.
         user_unique_id: the user's unique id (``AIDA...``), where it is known.
+        source_ips: address ranges from which alone the role may be assumed; none for all.
     """
-    return {
-        "Version": VERSION,
-        "Statement": [
-            {
-                "Sid": f"AllowUser{user_unique_id}" if user_unique_id else "AllowUser",
-                "Effect": "Allow",
-                "Principal": {"AWS": user_arn},
-                "Action": "sts:AssumeRole",
-            }
-        ],
+    statement: Document = {
+        "Sid": f"AllowUser{user_unique_id}" if user_unique_id else "AllowUser",
+        "Effect": "Allow",
+        "Principal": {"AWS": user_arn},
+        "Action": "sts:AssumeRole",
     }
+    if source_ips:
+        statement["Condition"] = {"IpAddress": {"aws:SourceIp": list(source_ips)}}
+    return {"Version": VERSION, "Statement": [statement]}
 
 
 def bucket_document(partition: str, bucket: str) -> Document:
@@ -142,4 +146,15 @@ def _folder(arn: str, prefix: str, allow_delete: bool) -> Iterator[Document]:
         "Effect": "Allow",
         "Action": _object_actions(allow_delete),
         "Resource": [f"{arn}/{prefix}*"],
+    }
+
+
+def _keys(spec: ConnectionSpec) -> Document:
+    service = f"s3.{spec.aws.region}.{regions.dns_suffix(spec.aws.partition)}"
+    return {
+        "Sid": "AllowKeysThroughS3",
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": sorted(spec.kms_key_arns),
+        "Condition": {"StringEquals": {"kms:ViaService": service}},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 # https://docs.aws.amazon.com/general/latest/gr/rande.html
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}")
@@ -35,6 +36,41 @@ def bucket_arn(partition: str, bucket: str) -> str:
     return f"arn:{partition}:s3:::{bucket}"
 
 
-def user_arn(partition: str, account_id: str, user: str) -> str:
-    """The ARN of an IAM user at the root path."""
-    return f"arn:{partition}:iam::{account_id}:user/{user}"
+def user_arn(partition: str, account_id: str, user: str, path: str = "/") -> str:
+    """The ARN of an IAM user; ``path`` as in ``/dataloop/``."""
+    return f"arn:{partition}:iam::{account_id}:user{path}{user}"
+
+
+def policy_arn(partition: str, account_id: str, policy: str, path: str = "/") -> str:
+    """The ARN of a customer-managed policy; ``path`` as in ``/dataloop/``."""
+    return f"arn:{partition}:iam::{account_id}:policy{path}{policy}"
+
+
+def role_arn(partition: str, account_id: str, role: str, path: str = "/") -> str:
+    """The ARN of an IAM role; ``path`` as in ``/dataloop/``."""
+    return f"arn:{partition}:iam::{account_id}:role{path}{role}"
+
+
+def dns_suffix(partition: str) -> str:
+    """The last part of the names of a partition's services.
+
+    Source: https://docs.aws.amazon.com/general/latest/gr/rande.html
+    """
+    return "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+
+
+@dataclass(frozen=True)
+class Arn:
+    """An ARN, taken apart: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html."""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    @classmethod
+    def parse(cls, text: str) -> Arn:
+        """Takes apart what the spec's patterns accept as an ARN."""
+        _, partition, service, region, account, resource = text.split(":", 5)
+        return cls(partition, service, region, account, resource)

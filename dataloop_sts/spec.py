@@ -2,101 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import permutations
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    ValidationError,
-)
+from pydantic import AfterValidator, Field, ValidationError
 
-from dataloop_sts import naming, regions, values
+from dataloop_sts import naming, values
 from dataloop_sts.errors import Problem, SpecError
-
-OnDestroy = Literal["retain", "refuse", "delete"]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False, hide_input_in_errors=True)
-
-
-class NamesSpec(_Model):
-    """Names of the IAM objects; each default derives from customer and environment."""
-
-    user: values.UserName | None = Field(
-        None, description="IAM user; default dataloop-CUSTOMER-ENVIRONMENT; at most 64 characters"
-    )
-    role: values.RoleName | None = Field(
-        None, description="IAM role; default dataloop-CUSTOMER-ENVIRONMENT; at most 64 characters"
-    )
-    policy: values.PolicyName | None = Field(
-        None, description="IAM policy; default dataloop-CUSTOMER-ENVIRONMENT; at most 128 characters"
-    )
-
-
-class AwsSpec(_Model):
-    """Where in AWS the connection's bucket, user and role are."""
-
-    region: values.Region = Field(description="Region of the buckets, such as eu-west-1")
-    account_id: values.AccountId | None = Field(
-        None, description="The account's 12 digits, in quotes; where given, no other account is ever touched"
-    )
-    tags: values.Tags = Field(default_factory=dict, description="Tags on every AWS resource that can have them")
-    names: NamesSpec = Field(default=NamesSpec(), description="Names of the IAM user, role and policy")
-
-    @property
-    def partition(self) -> str:
-        """``aws``, ``aws-cn`` or ``aws-us-gov``, as the region says."""
-        return regions.partition_of(self.region)
-
-
-class IntegrationSpec(_Model):
-    """The Dataloop integration of type ``aws-sts``."""
-
-    name: values.DataloopName | None = Field(
-        None, description="Name in the organization; default CUSTOMER-ENVIRONMENT-sts"
-    )
-
-
-class AccessKeySpec(_Model):
-    """The user's access key, which Dataloop holds."""
-
-    generation: StrictInt = Field(
-        1, ge=1, le=1_000_000, description="Counts the key's rotations; one more makes a new key"
-    )
-    description: values.KeyDescription = Field(
-        "DataLoop reads S3 over STS", description="What the AWS console shows beside the key; contains DataLoop"
-    )
-
-
-class BucketSpec(_Model):
-    """A bucket that this connection creates and manages."""
-
-    name: values.BucketName = Field(description="The bucket's name, unique in all of AWS")
-
-
-class DriverSpec(_Model):
-    """One Dataloop storage driver: a bucket, or a folder of it, in a Dataloop project."""
-
-    name: values.DataloopName = Field(description="The driver's name in Dataloop")
-    project_id: values.DataloopId = Field(description="The Dataloop project's id")
-    bucket: BucketSpec = Field(description="The bucket the driver reads")
-    prefix: values.Prefix | None = Field(
-        None, description="Folder, such as raw/, that the connection is limited to; default: the whole bucket"
-    )
-    allow_delete: StrictBool = Field(
-        False, description="Whether Dataloop may delete objects: the driver's flag and the role's s3:DeleteObject"
-    )
-
-    def covers(self, other: DriverSpec) -> bool:
-        """Whether all that ``other`` reaches lies within this driver's bucket and folder."""
-        return self.bucket == other.bucket and (other.prefix or "").startswith(self.prefix or "")
+from dataloop_sts.spec_parts import AccessKeySpec, AwsSpec, DriverSpec, IntegrationSpec, OnDestroy, SpecPart
+from dataloop_sts.spec_rules import arn_problems, derived_name_problems, driver_problems
 
 
 class _MistakesError(ValueError):
@@ -110,13 +24,12 @@ class _MistakesError(ValueError):
 def _agreeing_drivers(value: tuple[DriverSpec, ...]) -> tuple[DriverSpec, ...]:
     if not value:
         raise ValueError("needs at least one entry")
-    problems = [*_repeated_driver_names(value), *_contradictions(value)]
-    if problems:
+    if problems := list(driver_problems(value)):
         raise _MistakesError(problems)
     return value
 
 
-class ConnectionSpec(_Model):
+class ConnectionSpec(SpecPart):
     """One customer's AWS storage connected to Dataloop over STS. Read it with :meth:`parse`."""
 
     customer: values.Slug = Field(description="The customer's short name; other names derive from it")
@@ -152,7 +65,9 @@ class ConnectionSpec(_Model):
         except ValidationError as error:
             for mistake in error.errors(include_url=False, include_input=False):
                 problems += _problems(mistake)
-        problems += _derived_name_problems(data, environment)
+        else:
+            problems += arn_problems(spec.aws, spec.drivers)
+        problems += derived_name_problems(data, environment)
         if spec is None or problems:
             raise SpecError(problems)
         return spec
@@ -168,68 +83,32 @@ class ConnectionSpec(_Model):
         )
 
     @property
+    def managed_buckets(self) -> tuple[str, ...]:
+        """The names of the buckets that the connection makes, each once, in the order of the drivers."""
+        return tuple(dict.fromkeys(driver.bucket_name for driver in self.drivers if driver.bucket.managed))
+
+    @property
+    def existing_buckets(self) -> tuple[str, ...]:
+        """The names of the buckets that are there and stay somebody else's, each once."""
+        return tuple(dict.fromkeys(driver.bucket_name for driver in self.drivers if not driver.bucket.managed))
+
+    @property
     def bucket_names(self) -> tuple[str, ...]:
-        """The managed buckets' names, each once, in the order of the drivers."""
-        return tuple(dict.fromkeys(driver.bucket.name for driver in self.drivers))
+        """The names of all buckets, each once, in the order of the drivers."""
+        return tuple(dict.fromkeys(driver.bucket_name for driver in self.drivers))
+
+    @property
+    def kms_key_arns(self) -> tuple[str, ...]:
+        """The KMS keys of the buckets, each once."""
+        return tuple(dict.fromkeys(d.bucket.kms_key_arn for d in self.drivers if d.bucket.kms_key_arn))
+
+    def kms_key_arn(self, bucket: str) -> str | None:
+        """The KMS key of a bucket."""
+        return next((d.bucket.kms_key_arn for d in self.drivers if d.bucket_name == bucket), None)
 
     def folders(self, bucket: str) -> tuple[str, ...]:
         """The folders of a bucket's drivers, such as ``raw/``; ``""`` is the whole bucket."""
-        return tuple(driver.prefix or "" for driver in self.drivers if driver.bucket.name == bucket)
-
-
-def _repeated_driver_names(drivers: tuple[DriverSpec, ...]) -> Iterator[Problem]:
-    seen: dict[str, int] = {}
-    for index, driver in enumerate(drivers):
-        if driver.name in seen:
-            yield Problem(
-                f"drivers[{index}].name", f"{driver.name!r} is the name of drivers[{seen[driver.name]}] already"
-            )
-        seen.setdefault(driver.name, index)
-
-
-def _contradictions(drivers: tuple[DriverSpec, ...]) -> Iterator[Problem]:
-    """All drivers share one role: where one may delete, no other can be kept from it."""
-    for (_, wide), (index, narrow) in permutations(enumerate(drivers), 2):
-        if wide.covers(narrow) and wide.allow_delete and not narrow.allow_delete:
-            yield Problem(
-                f"drivers[{index}].allow_delete",
-                f"false cannot hold, since driver {wide.name!r} covers the same objects with allow_delete true and "
-                "both use one role; give both the same value, or the one its own prefix",
-            )
-
-
-_DERIVED = (
-    ("user", naming.IAM_USER_NAME_MAX),
-    ("role", naming.IAM_ROLE_NAME_MAX),
-    ("policy", naming.IAM_POLICY_NAME_MAX),
-)
-
-
-def _derived_name_problems(data: object, environment: str) -> Iterator[Problem]:
-    customer = data.get("customer") if isinstance(data, Mapping) else None
-    if not isinstance(data, Mapping) or not isinstance(customer, str) or not naming.SLUG.fullmatch(customer):
-        return
-    aws = data.get("aws")
-    given = aws.get("names") if isinstance(aws, Mapping) else None
-    derived = naming.derived_names(customer, environment)
-    integration = data.get("integration")
-    named = isinstance(integration, Mapping) and integration.get("name") is not None
-    if not named and len(derived.integration) > values.DATALOOP_NAME_MAX:
-        yield Problem(
-            "integration.name",
-            f"the derived name {derived.integration!r} has {len(derived.integration)} characters, "
-            f"{values.DATALOOP_NAME_MAX} are allowed: shorten customer, or give a name here",
-        )
-    for kind, maximum in _DERIVED:
-        if isinstance(given, Mapping) and given.get(kind) is not None:
-            continue
-        name = getattr(derived, kind)
-        if len(name) > maximum:
-            yield Problem(
-                f"aws.names.{kind}",
-                f"the derived name {name!r} has {len(name)} characters, IAM allows {maximum}: "
-                "shorten customer, or give a name here",
-            )
+        return tuple(driver.prefix or "" for driver in self.drivers if driver.bucket_name == bucket)
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -9,12 +9,13 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dataloop_sts.errors import DataloopStsError
 from dataloop_sts.redaction import redact
+from dataloop_sts.spec_parts import DeployRoleSpec
 
 
 class Request(BaseModel):
@@ -24,6 +25,11 @@ class Request(BaseModel):
 
 
 R = TypeVar("R", bound=Request)
+
+
+def deploying(role: DeployRoleSpec | None) -> dict[str, Any]:
+    """The part of a request that names the deploying role; empty where there is none."""
+    return {"deploy_role": role.model_dump(exclude_none=True)} if role else {}
 
 
 def command(module: str, *arguments: str) -> str:

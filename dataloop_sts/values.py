@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from typing import Annotated
@@ -95,6 +96,38 @@ def normalised_prefix(value: str) -> str:
     return folder + "/"
 
 
+def _arn(service: str, resource: str, example: str) -> Callable[[str], str]:
+    pattern = re.compile(rf"arn:aws(-cn|-us-gov)?:{service}:{resource}")
+
+    def check(value: str) -> str:
+        return _checked(None if pattern.fullmatch(value) else f"must be an ARN such as {example}", value)
+
+    return check
+
+
+def _iam_path(value: str) -> str:
+    ok = len(value) <= 512 and re.fullmatch(r"/([A-Za-z0-9_+=,.@-]+/)*", value)
+    return _checked(None if ok else "an IAM path begins and ends with a slash, such as /dataloop/", value)
+
+
+def _external_id(value: str) -> str:
+    ok = re.fullmatch(r"[A-Za-z0-9_+=,.@:/-]{2,1224}", value)
+    return _checked(None if ok else "use 2 to 1,224 letters, digits and the characters _+=,.@:/-", value)
+
+
+def _source_ips(value: tuple[str, ...]) -> tuple[str, ...]:
+    ranges = []
+    for text in value:
+        try:
+            found = ipaddress.ip_network(text)
+        except ValueError as error:
+            raise ValueError(f"{text!r} is not an address range such as 203.0.113.0/24 ({error})") from None
+        if found.prefixlen == 0:
+            raise ValueError(f"{text!r} is every address: leave the field out where the source does not matter")
+        ranges.append(str(found))
+    return tuple(dict.fromkeys(ranges))
+
+
 def _free_of(problem: Callable[[str], str | None]) -> AfterValidator:
     return AfterValidator(lambda value: _checked(problem(value), value))
 
@@ -111,3 +144,22 @@ Prefix = Annotated[str, AfterValidator(normalised_prefix)]
 UserName = Annotated[str, _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_USER_NAME_MAX))]
 RoleName = Annotated[str, _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_ROLE_NAME_MAX))]
 PolicyName = Annotated[str, _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_POLICY_NAME_MAX))]
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+IamPath = Annotated[str, AfterValidator(_iam_path)]
+ExternalId = Annotated[str, AfterValidator(_external_id)]
+SourceIps = Annotated[tuple[str, ...], AfterValidator(_source_ips)]
+RoleArn = Annotated[
+    str, AfterValidator(_arn("iam", r":[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+", "arn:aws:iam::123456789012:role/deploy"))
+]
+PolicyArn = Annotated[
+    str,
+    AfterValidator(
+        _arn("iam", r":([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+", "arn:aws:iam::123456789012:policy/name")
+    ),
+]
+KmsKeyArn = Annotated[
+    str,
+    AfterValidator(
+        _arn("kms", r"[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+", "arn:aws:kms:eu-west-1:123456789012:key/ID (no alias)")
+    ),
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +10,12 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_command import local
 
-from dataloop_sts import naming, policies, steps
+from dataloop_sts import naming, policies, regions, steps
 from dataloop_sts.components.identity import Identity, IdentityArgs
 from dataloop_sts.components.storage import ManagedBucket, ManagedBucketArgs
 from dataloop_sts.providers import Integration, Preflight, StorageDriver
 from dataloop_sts.spec import ConnectionSpec
+from dataloop_sts.spec_parts import DeployRoleSpec
 from dataloop_sts.values import ACCESS_KEY_TAG_PREFIX
 
 
@@ -75,23 +77,26 @@ class Connection(pulumi.ComponentResource):
                     account_id=preflight.seen_account_id,
                     folders=spec.folders(bucket),
                     on_destroy=spec.on_destroy,
+                    deploy_role=spec.aws.deploy_role,
+                    kms_key_arn=spec.kms_key_arn(bucket),
                 ),
                 with_provider,
             )
-            for bucket in spec.bucket_names
+            for bucket in spec.managed_buckets
         }
+        bucket_names = {bucket: buckets[bucket].name if bucket in buckets else bucket for bucket in spec.bucket_names}
         identity = Identity(
             "identity",
             IdentityArgs(
                 names=spec.names(args.environment),
-                region=spec.aws.region,
+                aws=spec.aws,
                 permission=permission,
                 generation=spec.access_key.generation,
                 key_description=spec.access_key.description,
             ),
             with_provider,
         )
-        verification = self._verification(spec, identity, buckets, permission)
+        verification = self._verification(spec, identity, bucket_names, permission)
         integration = Integration(
             "integration",
             organization_id=spec.organization_id,
@@ -110,23 +115,35 @@ class Connection(pulumi.ComponentResource):
                 driver_name=driver.name,
                 project_id=driver.project_id,
                 integration_id=integration.id,
-                bucket=buckets[driver.bucket.name].name,
+                bucket=bucket_names[driver.bucket_name],
                 region=spec.aws.region,
                 path=driver.prefix or "",
                 allow_delete=driver.allow_delete,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[verification, buckets[driver.bucket.name]]),
+                opts=pulumi.ResourceOptions(
+                    parent=self, depends_on=[verification, *_if_managed(buckets, driver.bucket_name)]
+                ),
             )
             for driver in spec.drivers
         }
+        if spec.access_key.retiring:
+            identity.keep_inactive(spec.access_key.retiring, after=integration)
         self._guard(spec, preflight.seen_account_id, integration, drivers, [*buckets.values(), identity])
 
         report = pulumi.Output.json_loads(pulumi.Output.unsecret(verification.stdout))
         self.outputs = {
-            "bucket_names": pulumi.Output.all(*(bucket.name for bucket in buckets.values())),
-            "bucket_arns": pulumi.Output.all(*(bucket.arn for bucket in buckets.values())),
+            "bucket_names": pulumi.Output.all(*bucket_names.values()),
+            "bucket_arns": pulumi.Output.all(
+                *(
+                    buckets[bucket].arn if bucket in buckets else regions.bucket_arn(spec.aws.partition, bucket)
+                    for bucket in spec.bucket_names
+                )
+            ),
             "user_arn": identity.user_arn,
             "role_arn": identity.role_arn,
             "access_key_id": integration.access_key_id,
+            "access_key_created_at": pulumi.Output.all(integration.id, identity.access_key_created_at).apply(
+                lambda v: v[1]
+            ),
             "access_key_generation": integration.generation.apply(int),
             "integration_id": integration.id,
             "driver_ids": pulumi.Output.all(**{name: driver.id for name, driver in drivers.items()}),
@@ -153,6 +170,7 @@ class Connection(pulumi.ComponentResource):
             # without one in the spec, the account of the first run: elsewhere everything would look as if it were gone
             allowed_account_ids=[spec.aws.account_id or preflight.seen_account_id],
             default_tags=aws.ProviderDefaultTagsArgs(tags=tags),
+            assume_roles=_assume_roles(spec.aws.deploy_role),
             ignore_tags=aws.ProviderIgnoreTagsArgs(key_prefixes=[ACCESS_KEY_TAG_PREFIX]),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight]),
             **sandbox,
@@ -162,16 +180,16 @@ class Connection(pulumi.ComponentResource):
         self,
         spec: ConnectionSpec,
         identity: Identity,
-        buckets: dict[str, ManagedBucket],
+        bucket_names: Mapping[str, pulumi.Input[str]],
         permission: policies.Document,
     ) -> local.Command:
         targets = [
             {
                 "driver": driver.name,
-                "bucket": buckets[driver.bucket.name].name,
+                "bucket": bucket_names[driver.bucket_name],
                 "prefix": driver.prefix or "",
                 "allow_delete": driver.allow_delete,
-                "alone": all(other.prefix for other in spec.drivers if other.bucket == driver.bucket),
+                "alone": all(other.prefix for other in spec.drivers if other.bucket_name == driver.bucket_name),
             }
             for driver in spec.drivers
         ]
@@ -206,12 +224,13 @@ class Connection(pulumi.ComponentResource):
             "on_destroy": spec.on_destroy,
             "region": spec.aws.region,
             "account_id": account_id,
-            "buckets": {bucket: spec.folders(bucket) for bucket in spec.bucket_names},
+            "buckets": {bucket: spec.folders(bucket) for bucket in spec.managed_buckets},
             "integration_id": integration.id,
             "drivers": [
                 {"id": drivers[driver.name].id, "name": driver.name, "project_id": driver.project_id}
                 for driver in spec.drivers
             ],
+            **steps.deploying(spec.aws.deploy_role),
         }
         local.Command(
             "guard",
@@ -220,3 +239,13 @@ class Connection(pulumi.ComponentResource):
             logging=local.Logging.NONE,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[integration, *drivers.values(), *others]),
         )
+
+
+def _assume_roles(role: DeployRoleSpec | None) -> list[aws.ProviderAssumeRoleArgs] | None:
+    if role is None:
+        return None
+    return [aws.ProviderAssumeRoleArgs(role_arn=role.arn, external_id=role.external_id, session_name="dataloop-sts")]
+
+
+def _if_managed(buckets: Mapping[str, ManagedBucket], bucket: str) -> list[pulumi.Resource]:
+    return [buckets[bucket]] if bucket in buckets else []

@@ -10,7 +10,7 @@ from pulumi_command import local
 
 from dataloop_sts import policies, steps
 from dataloop_sts.empty_bucket import EmptyBucketRequest
-from dataloop_sts.spec import OnDestroy
+from dataloop_sts.spec_parts import DeployRoleSpec, OnDestroy
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class ManagedBucketArgs:
         bucket: the bucket's name.
         folders: the folders of its drivers, such as ``raw/``; ``""`` is the whole bucket.
         partition, region, account_id: where it is.
+        deploy_role: assumed by the step that empties it.
+        kms_key_arn: encrypts what is put into it; None for S3's own key.
         on_destroy: what becomes of it at its end.
     """
 
@@ -32,6 +34,8 @@ class ManagedBucketArgs:
     account_id: pulumi.Input[str]
     folders: tuple[str, ...]
     on_destroy: OnDestroy
+    deploy_role: DeployRoleSpec | None = None
+    kms_key_arn: str | None = None
 
 
 class ManagedBucket(pulumi.ComponentResource):
@@ -41,7 +45,7 @@ class ManagedBucket(pulumi.ComponentResource):
         - the bucket,
         - its public access block, all four settings on,
         - its ownership controls (bucket owner enforced, so no ACLs),
-        - its default encryption (SSE-S3),
+        - its default encryption: the KMS key, or SSE-S3,
         - its policy, which refuses every call without TLS,
         - the step that empties it before its deletion, where nothing of the customer is lost.
 
@@ -77,13 +81,7 @@ class ManagedBucket(pulumi.ComponentResource):
         encryption = aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-encryption",
             bucket=bucket.bucket,
-            rules=[
-                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
-                    apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                        sse_algorithm="AES256"
-                    )
-                )
-            ],
+            rules=[_encryption_rule(args.kms_key_arn)],
             opts=setting,
         )
         # S3 refuses to change two of these settings at once (OperationAborted), so the policy comes after the block
@@ -102,7 +100,8 @@ class ManagedBucket(pulumi.ComponentResource):
                 account_id=account_id,
                 bucket=args.bucket,
                 folders=args.folders,
-            ).model_dump_json()
+                deploy_role=args.deploy_role,
+            ).model_dump_json(exclude_none=True)
 
         # deleted first of all of these: where it refuses, the bucket keeps its settings too
         local.Command(
@@ -117,3 +116,16 @@ class ManagedBucket(pulumi.ComponentResource):
         )
         self.arn = bucket.arn
         self.register_outputs({"name": self.name, "arn": self.arn})
+
+
+def _encryption_rule(kms_key_arn: str | None) -> aws.s3.BucketServerSideEncryptionConfigurationRuleArgs:
+    default = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs
+    if not kms_key_arn:
+        return aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+            apply_server_side_encryption_by_default=default(sse_algorithm="AES256")
+        )
+    # a bucket key spares KMS a call for each object: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html
+    return aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+        apply_server_side_encryption_by_default=default(sse_algorithm="aws:kms", kms_master_key_id=kms_key_arn),
+        bucket_key_enabled=True,
+    )

@@ -13,10 +13,10 @@ from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import AwsError, DataloopError, InvalidSetting, NotAuthenticated, Problem, Unreachable
 from dataloop_sts.preflight.in_aws import aws_problems
 from dataloop_sts.preflight.on_dataloop import dataloop_problems, find_organization
-from dataloop_sts.preflight.request import ConnectionNames, DriverPlace, Known, PreflightRequest
+from dataloop_sts.preflight.request import ConnectionNames, DriverPlace, KeyPlan, Known, Needs, PreflightRequest
 from dataloop_sts.waiting import settle_seconds
 
-__all__ = ["ConnectionNames", "DriverPlace", "Findings", "Known", "PreflightRequest", "preflight"]
+__all__ = ["ConnectionNames", "DriverPlace", "Findings", "KeyPlan", "Known", "Needs", "PreflightRequest", "preflight"]
 
 _OF_CREDENTIALS = frozenset({*BAD_CREDENTIALS, NO_CREDENTIALS})
 _SANDBOX_SETTINGS = (
@@ -70,7 +70,7 @@ def preflight(request: PreflightRequest, dataloop: Callable[[], DataloopClient])
         problems.append(Problem("Dataloop", str(error)))
     account = ""
     try:
-        aws = Aws(request.region)
+        aws = Aws(request.region, deploy_role=request.deploy_role)
         account = account_of(aws)
         problems += aws_problems(aws, account, request)
     except AwsError as error:

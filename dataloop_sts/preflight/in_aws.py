@@ -65,11 +65,14 @@ def _buckets_lost(aws: Aws, request: PreflightRequest) -> Iterator[Problem]:
 
 def _taken_iam_names(aws: Aws, account: str, request: PreflightRequest) -> Iterator[Problem]:
     iam = aws.iam()
-    policy_arn = f"arn:{regions.partition_of(request.region)}:iam::{account}:policy/"
+    partition = regions.partition_of(request.region)
     lookups: tuple[tuple[str, Callable[[str], Any]], ...] = (
         ("user", lambda name: iam.get_user(UserName=name)),
         ("role", lambda name: iam.get_role(RoleName=name)),
-        ("policy", lambda name: iam.get_policy(PolicyArn=policy_arn + name)),
+        (
+            "policy",
+            lambda name: iam.get_policy(PolicyArn=regions.policy_arn(partition, account, name, request.iam_path)),
+        ),
     )
     for kind, look_up in lookups:
         name = getattr(request.names, kind)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
-from dataloop_sts.spec import OnDestroy
+from dataloop_sts.spec_parts import DeployRoleSpec, OnDestroy
 
 
 class DriverPlace(BaseModel):
@@ -33,6 +33,25 @@ class ConnectionNames(BaseModel):
     drivers: tuple[DriverPlace, ...]
 
 
+class Needs(BaseModel):
+    """What of the account the connection uses without making it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    existing_buckets: tuple[str, ...] = ()
+    kms_key_arns: tuple[str, ...] = ()
+    permissions_boundary: str | None = None
+
+
+class KeyPlan(BaseModel):
+    """Which generations of the access key the user is to have."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    generation: int
+    retiring: int | None = None
+
+
 @dataclass(frozen=True)
 class Known:
     """What the stack's last preflight saw: names that are its own, and where they are.
@@ -42,6 +61,8 @@ class Known:
         region, account_id: where it was.
         on_destroy: what the spec said of its buckets' end; that still holds for those that leave now.
         world: ``createdAt`` of the organization.
+        key: the generations it was to have; None where the stack is from before this was kept.
+        iam_path: of user, role and policy.
     """
 
     names: ConnectionNames
@@ -49,6 +70,8 @@ class Known:
     account_id: str
     on_destroy: OnDestroy
     world: str
+    key: KeyPlan | None = None
+    iam_path: str = "/"
 
 
 @dataclass(frozen=True)
@@ -63,6 +86,10 @@ class PreflightRequest:
         names: what the connection will be called.
         known: the last time's, or None for a new stack.
         sandbox: whether the stack lives in a sandbox, which is empty after a restart.
+        key: the generations of the access key.
+        iam_path: of user, role and policy.
+        needs: what has to be there already.
+        deploy_role: assumed to look.
     """
 
     customer: str
@@ -72,3 +99,7 @@ class PreflightRequest:
     names: ConnectionNames
     known: Known | None
     sandbox: bool
+    key: KeyPlan = field(default_factory=lambda: KeyPlan(generation=1))
+    iam_path: str = "/"
+    needs: Needs = field(default_factory=Needs)
+    deploy_role: DeployRoleSpec | None = None

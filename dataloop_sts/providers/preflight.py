@@ -9,9 +9,10 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, Resource, UpdateResult
 
 from dataloop_sts import steps
-from dataloop_sts.preflight import ConnectionNames, Known, PreflightRequest, preflight
+from dataloop_sts.preflight import ConnectionNames, KeyPlan, Known, Needs, PreflightRequest, preflight
 from dataloop_sts.providers.base import DataloopProvider, Props, one_line_errors
 from dataloop_sts.spec import ConnectionSpec
+from dataloop_sts.spec_parts import DeployRoleSpec
 
 
 class PreflightProvider(DataloopProvider):
@@ -55,6 +56,8 @@ def _request(olds: Props, news: Props) -> PreflightRequest:
             account_id=olds["seen_account_id"],
             on_destroy=olds["on_destroy"],
             world=olds["seen_world"],
+            key=KeyPlan.model_validate(olds["access_key"]) if olds.get("access_key") else None,
+            iam_path=olds.get("iam_path", "/"),
         )
     return PreflightRequest(
         customer=news["customer"],
@@ -64,6 +67,10 @@ def _request(olds: Props, news: Props) -> PreflightRequest:
         names=ConnectionNames.model_validate(news["names"]),
         known=known,
         sandbox=news["sandbox"],
+        key=KeyPlan.model_validate(news["access_key"]),
+        iam_path=news["iam_path"],
+        needs=Needs.model_validate(news["needs"]),
+        deploy_role=DeployRoleSpec.model_validate(news["deploy_role"]) if news.get("deploy_role") else None,
     )
 
 
@@ -117,17 +124,25 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
                 "role": names.role,
                 "policy": names.policy,
                 "integration": names.integration,
-                "buckets": list(spec.bucket_names),
+                "buckets": list(spec.managed_buckets),
                 "drivers": [
                     {
                         "project_id": driver.project_id,
                         "name": driver.name,
-                        "bucket": driver.bucket.name,
+                        "bucket": driver.bucket_name,
                         "path": driver.prefix or "",
                     }
                     for driver in spec.drivers
                 ],
             },
+            "iam_path": spec.aws.iam_path,
+            "access_key": {"generation": spec.access_key.generation, "retiring": spec.access_key.retiring},
+            "needs": {
+                "existing_buckets": list(spec.existing_buckets),
+                "kms_key_arns": list(spec.kms_key_arns),
+                "permissions_boundary": spec.aws.permissions_boundary,
+            },
+            "deploy_role": spec.aws.deploy_role.model_dump() if spec.aws.deploy_role else None,
             "seen_account_id": None,
             "seen_world": None,
             "stack_since": None,

@@ -131,7 +131,7 @@ class _World(pulumi_mocks.Mocks):
             "Role": {"arn": f"arn:aws:iam::123456789012:role/{args.inputs.get('name')}"},
             "Policy": {"arn": f"arn:aws:iam::123456789012:policy/{args.inputs.get('name')}"},
             "Bucket": {"arn": f"arn:aws:s3:::{args.inputs.get('bucket')}"},
-            "AccessKey": {"secret": pulumi.Output.secret(SECRET)},
+            "AccessKey": {"secret": pulumi.Output.secret(SECRET), "createDate": "2026-01-02T03:04:05Z"},
             "Preflight": {"seen_account_id": SEEN_ACCOUNT_ID},
             "Command": {"stdout": '{"ok": true, "checks": []}'},
         }.get(kind, {})

@@ -210,6 +210,7 @@ def test_the_outputs_are_the_ones_that_others_rely_on(two: Declared) -> None:
         "user_arn": "arn:aws:iam::123456789012:user/dataloop-acme-dev",
         "role_arn": "arn:aws:iam::123456789012:role/dataloop-acme-dev",
         "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+        "access_key_created_at": "2026-01-02T03:04:05Z",
         "access_key_generation": 1,
         "integration_id": "integration-id",
         "driver_ids": {"images": "images-id", "labels": "labels-id"},

@@ -39,14 +39,14 @@ def test_the_driver_on_the_platform_is_what_was_asked_for(allow_delete: bool, pr
             "name": driver.name,
             "project_id": driver.project_id,
             "integration_id": integration.id,
-            "bucket": driver.bucket.name,
+            "bucket": driver.bucket_name,
             "region": "eu-west-1",
             "path": driver.prefix or "",
             "allow_delete": driver.allow_delete,
         }
     )
     live = world.client.driver(made.id)
-    assert (live.allow_delete, live.path, live.bucket) == (allow_delete, driver.prefix or "", driver.bucket.name)
+    assert (live.allow_delete, live.path, live.bucket) == (allow_delete, driver.prefix or "", driver.bucket_name)
     assert (live.type, live.integration_type, live.region) == ("s3", "aws-sts", "eu-west-1")
 
 

@@ -133,6 +133,9 @@ def test_problems_that_the_preflight_finds_are_failures_of_its_check(
         "region": "eu-west-1",
         "account_id": None,
         "sandbox": True,
+        "access_key": {"generation": 1},
+        "iam_path": "/",
+        "needs": {},
         "names": names,
     }
     inputs, failures = process.check(PREFLIGHT, {}, news)
@@ -171,6 +174,9 @@ def test_what_the_stack_was_the_last_time_is_taken_from_its_state(
         "region": "eu-west-1",
         "account_id": None,
         "sandbox": True,
+        "access_key": {"generation": 1},
+        "iam_path": "/",
+        "needs": {},
         "names": {**names, "buckets": [], "drivers": []},
     }
     seen = {"seen_account_id": world.aws.account_id, "seen_world": organization.created_at}

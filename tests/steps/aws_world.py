@@ -56,7 +56,7 @@ class Connected:
     @property
     def bucket(self) -> str:
         """The bucket of its first driver."""
-        return self.spec.drivers[0].bucket.name
+        return self.spec.drivers[0].bucket_name
 
     @property
     def credentials(self) -> StsCredentials:
@@ -192,7 +192,7 @@ class World:
             "name": name,
             "project_id": driver.project_id,
             "integration_id": integration_id,
-            "bucket": driver.bucket.name,
+            "bucket": driver.bucket_name,
             "region": REGION,
             "path": driver.prefix,
             "allow_delete": driver.allow_delete,

@@ -24,7 +24,7 @@ def request_of(connected: Connected, **changes: Any) -> VerificationRequest:
     driver = connected.spec.drivers[0]
     target = Target(
         driver=driver.name,
-        bucket=driver.bucket.name,
+        bucket=driver.bucket_name,
         prefix=driver.prefix or "",
         allow_delete=driver.allow_delete,
         alone=driver.prefix is not None,
