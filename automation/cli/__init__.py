@@ -1,0 +1,13 @@
+"""The command ``dataloop-sts``; each of its commands has a module of its own."""
+
+from __future__ import annotations
+
+from automation.cli import policies, verify
+from automation.cli.frame import run
+
+__all__ = ["main", "policies", "verify"]
+
+
+def main() -> None:
+    """The command's entry point."""
+    run()

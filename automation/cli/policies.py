@@ -1,0 +1,63 @@
+"""``dataloop-sts policies``: the documents of a spec, before anyone signs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from automation.cli.frame import Json, app, common
+from dataloop_sts import policies, regions
+from dataloop_sts.errors import Problem, SpecError
+from dataloop_sts.spec import ConnectionSpec
+
+_CONFIG_KEY = "dataloop-sts:connection"
+
+
+@app.command("policies")
+def show_policies(
+    context: typer.Context,
+    spec_file: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="A connection spec, or a Pulumi.STACK.yaml.")],
+    as_json: Json = False,
+) -> None:
+    """Print the policy documents of a connection spec: the role's permission and trust, each bucket's policy.
+
+    Nothing is looked up or changed. Where the spec names no account the trust policy shows ACCOUNT_ID.
+    """
+    environment = common(context).environment
+    spec = ConnectionSpec.parse(_read_spec(spec_file), environment=environment)
+    partition = spec.aws.partition
+    user_arn = regions.user_arn(
+        partition, spec.aws.account_id or "ACCOUNT_ID", spec.names(environment).user, spec.aws.iam_path
+    )
+    documents = {
+        "permission": policies.permission_document(spec),
+        "trust": policies.trust_document(user_arn, source_ips=spec.aws.trust_source_ips),
+        "bucket": {bucket: policies.bucket_document(partition, bucket) for bucket in spec.managed_buckets},
+    }
+    if as_json or common(context).json:
+        typer.echo(json.dumps(documents, indent=2))
+        return
+    named = {
+        f"Permission policy of role {spec.names(environment).role}": documents["permission"],
+        f"Trust policy of role {spec.names(environment).role}": documents["trust"],
+        **{f"Policy of bucket {bucket}": document for bucket, document in documents["bucket"].items()},
+    }
+    for title, document in named.items():
+        typer.echo(f"{title}:\n{json.dumps(document, indent=2)}\n")
+
+
+def _read_spec(path: Path) -> Any:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError([Problem("", f"{path} cannot be read: {error.strerror}")]) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise SpecError([Problem("", f"{path} is not YAML: {where}{getattr(error, 'problem', error)}")]) from None
+    config = data.get("config") if isinstance(data, dict) else None
+    return config[_CONFIG_KEY] if isinstance(config, dict) and _CONFIG_KEY in config else data

@@ -1,0 +1,59 @@
+"""``dataloop-sts verify``: proves a live connection by real calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from automation import stacks
+from automation.cli.frame import FAILED, Customer, Json, app, common
+from dataloop_sts import naming
+from dataloop_sts.dataloop import DataloopClient
+from dataloop_sts.errors import DriverTestFailed
+from dataloop_sts.verify import Check, Report, verify
+from dataloop_sts.waiting import settle_seconds
+
+
+@app.command("verify")
+def verify_live(
+    context: typer.Context,
+    customer: Customer = None,
+    as_json: Json = False,
+) -> None:
+    """Prove a live connection by real calls: AssumeRole, what must work, what must be refused, and Dataloop's TEST.
+
+    Reads the stack that `pulumi up` made, in the project's folder. Changes nothing but its own probe objects.
+    """
+    stack = naming.stack_name(common(context).environment, customer)
+    deployed = stacks.deployment(stack, Path.cwd())
+    report = verify(stacks.verification_request(deployed, stack), seconds=settle_seconds())
+    tests = [_test(name, id_) for name, id_ in stacks.driver_ids(deployed).items()]
+    checks = (*report.checks, *tests)
+    report = Report(ok=all(check.ok for check in checks), checks=checks)
+    if as_json or common(context).json:
+        typer.echo(report.model_dump_json(indent=2))
+    else:
+        _print_report(stack, report)
+    if not report.ok:
+        raise typer.Exit(FAILED)
+
+
+def _test(name: str, driver_id: str) -> Check:
+    try:
+        DataloopClient.shared().test_driver(driver_id)
+        actual = "passes"
+    except DriverTestFailed as error:
+        actual = error.message or "fails"
+    return Check(name=f"{name}: Dataloop's TEST", expected="passes", actual=actual, ok=actual == "passes")
+
+
+def _print_report(stack: str, report: Report) -> None:
+    table = Table("check", "expected", "actual", "", title=f"Connection of stack {stack}", title_justify="left")
+    for check in report.checks:
+        table.add_row(check.name, check.expected, check.actual, "ok" if check.ok else "[bold red]FAILED[/]")
+    Console().print(table)
+    holding = sum(check.ok for check in report.checks)
+    typer.echo(f"{holding} of {len(report.checks)} checks hold.")
