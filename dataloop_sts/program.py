@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import pulumi
 
@@ -15,7 +16,21 @@ CONFIG_NAMESPACE = "dataloop-sts"
 
 
 def run() -> None:
-    """Declares the connection that the stack's config describes.
+    """The program of ``pulumi up``: declares the connection that the stack's config describes.
+
+    Raises:
+        pulumi.RunError: the config or the environment is not as it must be; the message says what to mend.
+    """
+    if problem := steps.python_problem(os.environ.get("PATH", "")):
+        raise pulumi.RunError(problem)
+    declare_configured()
+
+
+def declare_configured(imports: Mapping[str, str] | None = None) -> None:
+    """Declares the connection that the stack's config describes; the engine's PATH begins with this Python.
+
+    Args:
+        imports: ids of things that exist and are to be taken into the stack, by resource name.
 
     Raises:
         pulumi.RunError: the config or the environment is not as it must be; the message says what to mend.
@@ -33,6 +48,7 @@ def run() -> None:
             ConnectionSpec.parse(data, environment=naming.environment_of(stack)),
             environment=naming.environment_of(stack),
             sandbox=config.get_bool("sandbox") or False,
+            imports=imports or {},
         )
     except SpecError as error:
         mistakes = "\n".join(
@@ -43,18 +59,17 @@ def run() -> None:
         raise pulumi.RunError(str(error)) from None
 
 
-def declare(spec: ConnectionSpec, *, environment: str, sandbox: bool) -> None:
+def declare(spec: ConnectionSpec, *, environment: str, sandbox: bool, imports: Mapping[str, str] | None = None) -> None:
     """Declares one connection's resources and exports its outputs.
 
     Args:
         spec: the connection.
         environment: the environment's name.
         sandbox: whether the AWS side is the sandbox, at ``AWS_ENDPOINT_URL``.
+        imports: ids of things that exist and are to be taken into the stack, by resource name.
     """
-    if problem := steps.python_problem(os.environ.get("PATH", "")):
-        raise DataloopStsError(problem)
     endpoint = _sandbox_endpoint() if sandbox else None
-    connection = Connection(spec.customer, ConnectionArgs(spec, environment, endpoint))
+    connection = Connection(spec.customer, ConnectionArgs(spec, environment, endpoint, imports or {}))
     for name, output in connection.outputs.items():
         pulumi.export(name, output)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from automation.cli import policies, verify
+from automation.cli import lifecycle, policies, verify
 from automation.cli.frame import run
 
-__all__ = ["main", "policies", "verify"]
+__all__ = ["lifecycle", "main", "policies", "verify"]
 
 
 def main() -> None:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from automation.errors import RecordError
 from dataloop_sts import naming
-from dataloop_sts.errors import DataloopStsError, SpecError
+from dataloop_sts.errors import DataloopStsError, Problem, SpecError
 
 DONE, FAILED, BAD_INPUT, CHANGES, FINDING = 0, 1, 2, 3, 4
 """Exit codes: done, failed, bad input, there are changes (of a preview), risky or a finding."""
@@ -59,11 +60,17 @@ def run() -> None:
     """Runs the command; a user's mistake is a message of its own and an exit code, never a traceback."""
     try:
         app()
+    except RecordError as error:
+        _tell(error.heading, error.problems)
     except SpecError as error:
-        typer.echo("The connection spec is not valid:", err=True)
-        for problem in error.problems:
-            typer.echo(f"  {problem}", err=True)
-        sys.exit(BAD_INPUT)
+        _tell("The connection spec is not valid:", error.problems)
     except DataloopStsError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(FAILED)
+
+
+def _tell(heading: str, problems: list[Problem]) -> None:
+    typer.echo(heading, err=True)
+    for problem in problems:
+        typer.echo(f"  {problem}", err=True)
+    sys.exit(BAD_INPUT)

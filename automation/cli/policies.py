@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from automation.cli.frame import Json, app, common
+from automation.files import read_yaml
+from automation.records import CONFIG_KEY
 from dataloop_sts import policies, regions
-from dataloop_sts.errors import Problem, SpecError
 from dataloop_sts.spec import ConnectionSpec
-
-_CONFIG_KEY = "dataloop-sts:connection"
 
 
 @app.command("policies")
@@ -51,13 +49,6 @@ def show_policies(
 
 
 def _read_spec(path: Path) -> Any:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError([Problem("", f"{path} cannot be read: {error.strerror}")]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise SpecError([Problem("", f"{path} is not YAML: {where}{getattr(error, 'problem', error)}")]) from None
+    data = read_yaml(path).data
     config = data.get("config") if isinstance(data, dict) else None
-    return config[_CONFIG_KEY] if isinstance(config, dict) and _CONFIG_KEY in config else data
+    return config[CONFIG_KEY] if isinstance(config, dict) and CONFIG_KEY in config else data

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from automation import stacks
 from automation.cli.frame import FAILED, Customer, Json, app, common
-from dataloop_sts import naming
+from automation.cli.lifecycle import connection_of
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import DriverTestFailed
 from dataloop_sts.verify import Check, Report, verify
@@ -27,8 +25,8 @@ def verify_live(
 
     Reads the stack that `pulumi up` made, in the project's folder. Changes nothing but its own probe objects.
     """
-    stack = naming.stack_name(common(context).environment, customer)
-    deployed = stacks.deployment(stack, Path.cwd())
+    connection = connection_of(context, customer, as_json=True)
+    stack, deployed = connection.stack, connection.state(show_secrets=True)
     report = verify(stacks.verification_request(deployed, stack), seconds=settle_seconds())
     tests = [_test(name, id_) for name, id_ in stacks.driver_ids(deployed).items()]
     checks = (*report.checks, *tests)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -27,11 +27,13 @@ class ConnectionArgs:
         spec: the connection.
         environment: the environment's name.
         sandbox_endpoint: the AWS endpoint of the sandbox on a sandbox stack, else None.
+        imports: ids of things that exist and are to be taken into the stack, by resource name.
     """
 
     spec: ConnectionSpec
     environment: str
     sandbox_endpoint: str | None = None
+    imports: Mapping[str, str] = field(default_factory=dict)
 
 
 class Connection(pulumi.ComponentResource):

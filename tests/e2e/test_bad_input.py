@@ -203,7 +203,7 @@ def test_an_engine_that_is_missing_is_told_with_the_command_that_gets_it(
     empty_project: Project, tmp_path: Path
 ) -> None:
     nothing = {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    done = _run("automation.cli", "verify", folder=empty_project.folder, **nothing)
+    done = _run("automation.cli", "-e", empty_project.stack, "verify", folder=empty_project.folder, **nothing)
     assert done.code == 1, done.output
     assert_told(done.output, "No usable `pulumi` on PATH (<reason>): see `python -m sandbox doctor`.")
     done = _run("sandbox", "doctor", **nothing)
@@ -212,26 +212,29 @@ def test_an_engine_that_is_missing_is_told_with_the_command_that_gets_it(
 
 
 def test_verify_tells_what_keeps_it_from_looking(empty_project: Project, tmp_path: Path) -> None:
-    def verify(folder: Path, **variables: str) -> str:
-        environment = {**empty_project.environment, **variables}
-        done = _run("automation.cli", "-e", empty_project.stack, "verify", folder=folder, **environment)
-        assert done.code == 1, done.output
+    def verify(folder: Path, code: int) -> str:
+        done = _run("automation.cli", "-e", empty_project.stack, "verify", folder=folder, **empty_project.environment)
+        assert done.code == code, done.output
         return done.output
 
-    assert_told(verify(tmp_path), "There is no Pulumi.yaml in <folder>: run this in the project's folder.")
-    never_up = "Stack <stack> has no connection yet: run `pulumi up --stack <stack>` first."
-    assert_told(verify(empty_project.folder), never_up)
+    assert_told(
+        verify(tmp_path, 2),
+        "The environment <environment> has no stack of its own:",
+        "<file> does not exist: name a customer, or run this in the project's folder",
+    )
+    never_up = "Stack <stack> has no connection yet: make it with `dataloop-sts up` or `pulumi up`."
+    assert_told(verify(empty_project.folder, 1), never_up)
 
 
 def test_a_spec_file_that_is_none_is_told(tmp_path: Path) -> None:
     file = tmp_path / "spec.yaml"
     done = _run("automation.cli", "policies", str(file))
     assert done.code == 2, done.output
-    assert_told(done.output, "<file> cannot be read: <reason>")
+    assert_told(done.output, "<file> cannot be read:")
     file.write_text("customer: acme: inc")
     done = _run("automation.cli", "policies", str(file))
     assert done.code == 2, done.output
-    assert_told(done.output, "<file> is not YAML: line <number>, column <number>: <reason>")
+    assert_told(done.output, "<file> is not valid YAML:", "line <number>, column <number>: <reason>")
 
 
 def _run(module: str, *arguments: str, folder: Path = CHECKOUT, **variables: str) -> Done:

@@ -1,0 +1,101 @@
+"""YAML files that people write: read strictly, with the line of every key; written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from automation.errors import RecordError
+from dataloop_sts.errors import Problem
+
+_PARTS = re.compile(r"[^.\[\]]+")
+
+
+class _StrictLoader(yaml.CSafeLoader):
+    """Refuses a key that stands twice, of which YAML readers silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """A file's content, and where its keys are."""
+
+    path: Path
+    text: str
+    data: Any
+
+    def line(self, path: str) -> int | None:
+        """The line, from 1, of a key such as ``drivers[0].bucket.name``, or of the nearest one above it."""
+        node: Any = yaml.compose(self.text, yaml.CSafeLoader)
+        line: int | None = None
+        for part in _PARTS.findall(path):
+            if isinstance(node, yaml.MappingNode):
+                found = next(((key, value) for key, value in node.value if key.value == part), None)
+                if found is None:
+                    break
+                key, node = found
+                line = key.start_mark.line + 1
+            elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+                node = node.value[int(part)]
+                line = node.start_mark.line + 1
+            else:
+                break
+        return line
+
+
+def read_yaml(path: Path) -> YamlFile:
+    """Reads a YAML file.
+
+    Raises:
+        RecordError: it cannot be read, is no YAML, or a key stands twice in it; with the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read:", [Problem("", str(error.strerror))]) from None
+    except UnicodeDecodeError:
+        raise RecordError(f"{path} cannot be read:", [Problem("", "it is not UTF-8 text")]) from None
+    try:
+        return YamlFile(path, text, yaml.load(text, _StrictLoader))  # noqa: S506 - made of the safe loader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        what = str(getattr(error, "problem", None) or error)
+        raise RecordError(f"{path} is not valid YAML:", [Problem(where, what)]) from None
+
+
+def write_whole(path: Path, text: str, mode: int | None = None) -> None:
+    """Replaces a file in one step, so that an interruption leaves the old or the new one.
+
+    Args:
+        path: the file; its folder exists.
+        text: the new content.
+        mode: permissions; None keeps those of the file that is replaced, or 0o644.
+    """
+    if mode is None:
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
