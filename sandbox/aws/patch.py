@@ -22,7 +22,7 @@ from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeBucket
 from moto.sts import models as sts_models
 
-from sandbox.aws import directory
+from sandbox.aws import directory, service_credentials
 from sandbox.aws.conditions import PolicyError
 from sandbox.aws.directory import PARTITION, StoredPolicy
 from sandbox.aws.evaluator import validate
@@ -49,6 +49,7 @@ def install() -> None:
     _keep_policies_bound()
     _bind_sessions_to_the_role()
     _refuse_deletes_that_aws_refuses()
+    service_credentials.install()
     _replace(FakeBucket, "get_permission", _bucket_permission)
 
 
