@@ -38,10 +38,15 @@ class YamlFile:
     text: str
     data: Any
 
-    def line(self, path: str) -> int | None:
-        """The line, from 1, of a key such as ``drivers[0].bucket.name``, or of the nearest one above it."""
+    def line(self, path: str) -> tuple[int, int | None]:
+        """Where a key such as ``drivers[0].bucket.name`` stands.
+
+        Returns:
+            How many parts of the path are in the file, and the line, from 1, of the last of them.
+        """
         node: Any = yaml.compose(self.text, yaml.CSafeLoader)
         line: int | None = None
+        depth = 0
         for part in _PARTS.findall(path):
             if isinstance(node, yaml.MappingNode):
                 found = next(((key, value) for key, value in node.value if key.value == part), None)
@@ -54,7 +59,8 @@ class YamlFile:
                 line = node.start_mark.line + 1
             else:
                 break
-        return line
+            depth += 1
+        return depth, line
 
 
 def read_yaml(path: Path) -> YamlFile:

@@ -134,13 +134,13 @@ def _parsed(data: Any, environment: Environment, files: list[YamlFile], below: s
         for problem in error.problems:
             path = f"{below}.{problem.path}" if below else problem.path
             # the file that holds most of the path is the one to mend
-            file = max(files, key=lambda file: file.line(path) is not None)
+            file = max(files, key=lambda file: file.line(path)[0])
             problems.append(Problem(_place(file, path, problem.path), problem.message))
         raise RecordError("The record is not valid:", problems) from None
 
 
 def _place(file: YamlFile, path: str, shown: str | None = None) -> str:
-    line = file.line(path)
+    _, line = file.line(path)
     where = f"{file.path}:{line}" if line else str(file.path)
     return f"{where}: {shown or path}" if path else where
 

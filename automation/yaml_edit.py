@@ -6,6 +6,7 @@ change of the whole file for whoever reviews it.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -24,9 +25,14 @@ def with_number(text: str, keys: tuple[str, ...], value: int | None) -> str:
         ValueError: the text is of a form that cannot be edited so, such as one with an anchor in that place.
     """
     edited = _edited(text, keys, value)
-    if yaml.safe_load(edited) != _expected(yaml.safe_load(text), keys, value):
+    if _values(edited) != _expected(_values(text), keys, value):
         raise ValueError(f"{'.'.join(keys)} cannot be changed in the form in which it is written")
     return edited
+
+
+def _values(text: str) -> Any:
+    """The file's values, each one its own: what an anchor shares is not changed in one place alone."""
+    return json.loads(json.dumps(yaml.safe_load(text), default=str))
 
 
 def _expected(data: Any, keys: tuple[str, ...], value: int | None) -> Any:

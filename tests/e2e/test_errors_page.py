@@ -31,6 +31,9 @@ _NOT_ERRORS = {
     "Policy of bucket <>",
     "datasets of driver <>",
     "Connection of stack <>",
+    "<> is written. Go on with: pulumi preview --stack <>",
+    "Destroy the connection of <> in <>?",
+    "created by (?P<who>\\S+) \\(pid (?P<pid>\\d+)\\) at (?P<since>\\S+)",
 }
 _STEP = 'exit status 1: running "python -m dataloop_sts.<step>":'
 _SANDBOX_ERRORS = ("SandboxError", "EngineError")

@@ -75,8 +75,6 @@ def test_a_stacks_config_file_is_read_as_well_as_a_bare_spec(
     [
         (yaml.safe_dump(data(costumer="acme")).encode(), "costumer: is not a key of the spec"),
         (yaml.safe_dump(data(drivers=[driver(prefix="/x"), driver("b", "B")])).encode(), "drivers[1].bucket.name: "),
-        (b"customer: [acme\n", "is not YAML: line 2"),
-        (b"customer: \xff\n", "is not YAML"),
         (b"- a\n- b\n", "must hold keys"),
         (b"", "must hold keys"),
         (b"{}", "customer: is missing"),
@@ -94,6 +92,26 @@ def test_a_bad_spec_is_exit_code_2_and_its_problems_without_a_traceback(
     assert says in written.err
     assert "Traceback" not in written.err
     assert str(cli.__file__) not in written.err
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"customer: [acme\n", "bad.yaml is not valid YAML:\n  line 2, column 1: "),
+        (
+            b"customer: a\ncustomer: b\n",
+            "bad.yaml is not valid YAML:\n  line 2, column 1: the key 'customer' stands twice",
+        ),
+        (b"customer: \xff\n", "bad.yaml cannot be read:\n  it is not UTF-8 text"),
+    ],
+)
+def test_a_file_that_is_no_yaml_is_exit_code_2_with_the_line(
+    content: bytes, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content)
+    assert run(monkeypatch, "policies", path) == 2
+    assert says in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["missing.yaml", "."])
