@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pulumi.runtime.proto import provider_pb2
@@ -78,6 +78,19 @@ def response(
         hasDetailedDiff=True,
         deleteBeforeReplace=bool(replaced) and delete_before_replace,
     )
+
+
+def not_ignored(found: Iterable[Change], ignored: Collection[str]) -> list[Change]:
+    """The changes that are left once the option `ignoreChanges` is honoured.
+
+    The official bridge ignores a path and what is below it; a wildcard means nothing to it, since the engine alone has
+    resolved it (https://github.com/pulumi/pulumi-terraform-bridge/blob/main/pkg/tfbridge/diff.go).
+    """
+    return [
+        (path, kind)
+        for path, kind in found
+        if not any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in ignored)
+    ]
 
 
 def root(path: str) -> str:

@@ -61,6 +61,16 @@ class BaseServicer(provider_pb2_grpc.ResourceProviderServicer):
     ) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=self.version)
 
+    @answering
+    def GetSchema(  # noqa: N802
+        self, _request: provider_pb2.GetSchemaRequest, _context: grpc.ServicerContext
+    ) -> provider_pb2.GetSchemaResponse:
+        raise ProviderError(
+            "the sandbox's stand-in plugins have no schema to generate code from; the import itself is done: next time "
+            "add --generate-code=false",
+            grpc.StatusCode.UNIMPLEMENTED,
+        )
+
     def Cancel(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
         return empty_pb2.Empty()
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ class Resource:
             self.id, self.inputs, self.outputs = answer.id, self.checked, unmarshal(answer.properties)
         return unmarshal(answer.properties)
 
-    def diff(self, news: dict[str, Any]) -> Any:
+    def diff(self, news: dict[str, Any], ignoring: Sequence[str] = ()) -> Any:
         assert self.check(news) == {}
         return self.stub.Diff(
             provider_pb2.DiffRequest(
@@ -77,18 +78,19 @@ class Resource:
                 olds=marshal(self.outputs),
                 news=marshal(self.checked),
                 old_inputs=marshal(self.inputs),
+                ignoreChanges=ignoring,
             ),
             timeout=20,
         )
 
-    def changes(self, news: dict[str, Any]) -> dict[str, str]:
+    def changes(self, news: dict[str, Any], ignoring: Sequence[str] = ()) -> dict[str, str]:
         """The detailed diff against new inputs: paths and kinds."""
-        answer = self.diff(news)
+        answer = self.diff(news, ignoring)
         assert (answer.changes == provider_pb2.DiffResponse.DIFF_SOME) == bool(answer.detailedDiff)
         kinds = provider_pb2.PropertyDiff.Kind.Name
         return {path: kinds(change.kind) for path, change in answer.detailedDiff.items()}
 
-    def update(self, news: dict[str, Any], *, preview: bool = False) -> dict[str, Any]:
+    def update(self, news: dict[str, Any], *, preview: bool = False, ignoring: Sequence[str] = ()) -> dict[str, Any]:
         assert self.check(news) == {}
         answer = self.stub.Update(
             provider_pb2.UpdateRequest(
@@ -97,6 +99,7 @@ class Resource:
                 olds=marshal(self.outputs),
                 news=marshal(self.checked),
                 old_inputs=marshal(self.inputs),
+                ignoreChanges=ignoring,
                 preview=preview,
             ),
             timeout=40,

@@ -6,7 +6,10 @@ import functools
 import threading
 from typing import TYPE_CHECKING, Final, cast
 
+from sandbox.plugins.aws import assume_roles
+from sandbox.plugins.aws.assume_roles import AssumedRole
 from sandbox.plugins.aws.config import LOOPBACK_ONLY, ProviderConfig
+from sandbox.plugins.aws.failures import explained
 from sandbox.plugins.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 30
 _ATTEMPTS: Final = 4
+_DENIED: Final = "AccessDenied"
+_HINT: Final = "; check the role's ARN, the external id, and whom its trust policy allows"
 
 
 class Clients:
@@ -37,12 +42,40 @@ class Clients:
         from boto3.session import Session  # the import costs a quarter of a second that a start cannot spare
 
         credentials = self.config.credentials
-        return Session(
+        session = Session(
             aws_access_key_id=credentials.access_key_id,
             aws_secret_access_key=credentials.secret_access_key,
             aws_session_token=credentials.session_token,
             region_name=self.config.region,
         )
+        for role in self.config.assumed_roles:
+            session = self._assumed(session, role)
+        return session
+
+    def _assumed(self, session: Session, role: AssumedRole) -> Session:
+        sts = cast("STSClient", self._make(session, "sts", self.config.region))
+        try:
+            return assume_roles.session(sts, role, self.config.region)
+        except Exception as error:
+            doing = f"Cannot assume IAM Role: IAM Role ({role.arn}) cannot be assumed: "
+            reported = explained(error, doing, f"access key id {self.config.credentials.access_key_id}")
+            raise ProviderError(f"{reported}{_HINT if _DENIED in str(reported) else ''}", reported.code) from None
+
+    @property
+    def signer(self) -> str:
+        """What signs the requests, for messages."""
+        roles = self.config.assumed_roles
+        return f"session of {roles[-1].arn}" if roles else f"access key id {self.config.credentials.access_key_id}"
+
+    def sign_in(self) -> None:
+        """Assumes the configured roles, if that is not done yet.
+
+        Raises:
+            ProviderError: one of them cannot be assumed.
+        """
+        if self.config.assumed_roles:
+            with self._lock:
+                _ = self._session
 
     @property
     def iam(self) -> IAMClient:
@@ -71,16 +104,16 @@ class Clients:
         with self._lock:
             made = self._made.get((service, region))
             if made is None:
-                made = self._made[service, region] = self._make(service, region)
+                made = self._made[service, region] = self._make(self._session, service, region)
             return made
 
-    def _make(self, service: str, region: str) -> object:
+    def _make(self, session: Session, service: str, region: str) -> object:
         from botocore.config import Config
 
         endpoint = self.config.endpoints.get(service)
         if endpoint is None:
             raise ProviderError(f"no endpoint is given for {service}: {LOOPBACK_ONLY}")
-        return self._session.client(  # type: ignore[call-overload]
+        return session.client(  # type: ignore[call-overload]
             service,
             region_name=region,
             endpoint_url=endpoint,

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from sandbox.plugins.aws import assume_roles
+from sandbox.plugins.aws.assume_roles import AssumedRole
 from sandbox.plugins.aws.tags import TagSettings
 from sandbox.plugins.values import Properties, has_unknown, plain
 
@@ -23,12 +25,13 @@ LOOPBACK_ONLY: Final = (
     f"this is {STAND_IN}; it talks to loopback only; a real stack needs the official plugin: run "
     f"`pulumi plugin install resource aws v{VERSION}` with a PULUMI_HOME that is not the sandbox's"
 )
-SERVICES: Final = ("iam", "s3", "sts")
+SERVICES: Final = ("iam", "kms", "s3", "sts")
 
 _STRINGS: Final = frozenset({"region", "accessKey", "secretKey", "token"})
 _JSON: Final = frozenset(
     {
         "allowedAccountIds",
+        "assumeRoles",
         "defaultTags",
         "endpoints",
         "ignoreTags",
@@ -68,6 +71,7 @@ class ProviderConfig:
     skip_credentials_validation: bool = False
     skip_requesting_account_id: bool = False
     allowed_account_ids: tuple[str, ...] = ()
+    assumed_roles: tuple[AssumedRole, ...] = ()
     tags: TagSettings = field(default_factory=TagSettings)
 
 
@@ -110,6 +114,7 @@ def parse(config: Properties) -> ProviderConfig:
         skip_credentials_validation=values.get("skipCredentialsValidation", False),
         skip_requesting_account_id=values.get("skipRequestingAccountId", False),
         allowed_account_ids=tuple(values.get("allowedAccountIds", [])),
+        assumed_roles=assume_roles.parse(values.get("assumeRoles", [])),
         tags=TagSettings(
             defaults=values.get("defaultTags", {}).get("tags") or {},
             ignored_keys=frozenset(ignored.get("keys") or ()),
@@ -143,6 +148,8 @@ def _setting_problems(key: str, value: Any) -> list[str]:
         return _endpoint_problems(value)
     if key == "allowedAccountIds":
         return _account_problems(value)
+    if key == "assumeRoles":
+        return assume_roles.problems(value, STAND_IN)
     return _shape_problems(key, value, _SHAPES[key])
 
 

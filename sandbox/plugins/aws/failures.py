@@ -22,13 +22,13 @@ _CREDENTIAL_ERRORS: Final = frozenset(
 )
 
 
-def explained(error: Exception, doing: str, access_key_id: str | None) -> ProviderError:
+def explained(error: Exception, doing: str, signer: str) -> ProviderError:
     """The error that a user reads in the place of one that botocore raised.
 
     Args:
         error: what was raised.
         doing: what was being done to which resource, with a colon and a space, or nothing.
-        access_key_id: the key that the requests were signed with.
+        signer: what the requests were signed with, such as "access key id AKIA...".
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -37,7 +37,7 @@ def explained(error: Exception, doing: str, access_key_id: str | None) -> Provid
         code, message = answer.get("Code", ""), answer.get("Message", "")
         if code in _CREDENTIAL_ERRORS:
             return ProviderError(
-                f"{doing}AWS refused the credentials (access key id {access_key_id}): {code}: {message}",
+                f"{doing}AWS refused the credentials ({signer}): {code}: {message}",
                 grpc.StatusCode.UNAUTHENTICATED,
             )
         return ProviderError(f"{doing}{code}: {message}")

@@ -27,12 +27,15 @@ class Handler(ABC):
         label: what an error message calls a resource of it.
         write_only: inputs that no call tells, carried from the inputs to the outputs.
         settled: inputs that `create` leaves to `settle`.
+        imported: write-only inputs that an import sets. The official provider leaves the others unset, so that their
+            defaults are a change after an import.
     """
 
     type: ClassVar[ResourceType]
     label: ClassVar[str]
     write_only: ClassVar[tuple[str, ...]] = ()
     settled: ClassVar[tuple[str, ...]] = ()
+    imported: ClassVar[Mapping[str, Any]] = {}
 
     @abstractmethod
     def create(self, clients: Clients, inputs: Properties) -> tuple[str, Properties]:
@@ -52,7 +55,7 @@ class Handler(ABC):
         """
 
     def update(self, clients: Clients, resource_id: str, olds: Properties, news: Properties) -> None:
-        """Changes the resource from its recorded outputs to new inputs."""
+        """Changes the resource from its recorded outputs to new inputs, and to the tags in their `tagsAll`."""
         raise NotImplementedError(f"{self.label} has no property that can be changed in place")
 
     def updated_id(self, resource_id: str, olds: Properties, news: Properties) -> str:

@@ -6,7 +6,7 @@ https://www.pulumi.com/registry/packages/aws/api-docs/iam/role/, .../iam/policy/
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sandbox.plugins.aws import documents
 from sandbox.plugins.aws.clients import Clients
@@ -27,6 +27,7 @@ class Role(Handler):
 
     label = "IAM role"
     write_only = ("forceDetachPolicies",)
+    imported: ClassVar = {"forceDetachPolicies": False}
     type = ResourceType(
         "aws:iam/role:Role",
         {
@@ -104,9 +105,7 @@ class Role(Handler):
                 iam.put_role_permissions_boundary(RoleName=resource_id, PermissionsBoundary=boundary)
             else:
                 iam.delete_role_permissions_boundary(RoleName=resource_id)
-        write, remove = clients.config.tags.updates(
-            olds.get("tagsAll") or {}, clients.config.tags.merged(news.get("tags"))
-        )
+        write, remove = clients.config.tags.updates(olds.get("tagsAll") or {}, news["tagsAll"])
         if remove:
             iam.untag_role(RoleName=resource_id, TagKeys=remove)
         if write:
@@ -184,9 +183,7 @@ class Policy(Handler):
         if not documents.equivalent(olds.get("policy"), news["policy"]):
             _make_room_for_a_version(iam, resource_id)
             iam.create_policy_version(PolicyArn=resource_id, PolicyDocument=_compact(news["policy"]), SetAsDefault=True)
-        write, remove = clients.config.tags.updates(
-            olds.get("tagsAll") or {}, clients.config.tags.merged(news.get("tags"))
-        )
+        write, remove = clients.config.tags.updates(olds.get("tagsAll") or {}, news["tagsAll"])
         if remove:
             iam.untag_policy(PolicyArn=resource_id, TagKeys=remove)
         if write:

@@ -66,9 +66,7 @@ class User(Handler):
 
     def update(self, clients: Clients, resource_id: str, olds: Properties, news: Properties) -> None:
         iam = clients.iam
-        write, remove = clients.config.tags.updates(
-            olds.get("tagsAll") or {}, clients.config.tags.merged(news.get("tags"))
-        )
+        write, remove = clients.config.tags.updates(olds.get("tagsAll") or {}, news["tagsAll"])
         # The official provider writes tags before it renames
         # (https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/provider/sdkv2/tags_interceptor.go).
         if remove:
@@ -128,12 +126,9 @@ class AccessKey(Handler):
 
     def read(self, clients: Clients, resource_id: str, recorded: Properties) -> Properties | None:
         iam = clients.iam
-        user = recorded.get("user")
-        if user is None:
-            used: Any = unless_missing(lambda: iam.get_access_key_last_used(AccessKeyId=resource_id), MISSING)
-            if not used or not used.get("UserName"):
-                return None
-            user = used["UserName"]
+        # At an import. The official provider fails here as well if there is no such key; other types tell the engine
+        # (https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/iam/access_key.go).
+        user = recorded.get("user") or iam.get_access_key_last_used(AccessKeyId=resource_id)["UserName"]
         answer: Any = unless_missing(lambda: iam.list_access_keys(UserName=user), MISSING)
         keys = answer["AccessKeyMetadata"] if answer else []
         for key in keys:

@@ -11,7 +11,7 @@ from pulumi.runtime.proto import provider_pb2
 
 from sandbox.plugins import differences
 from sandbox.plugins.aws import config as configuration
-from sandbox.plugins.aws import documents
+from sandbox.plugins.aws import recorded
 from sandbox.plugins.aws.clients import Clients
 from sandbox.plugins.aws.failures import explained
 from sandbox.plugins.aws.handler import Handler, wait_for
@@ -27,7 +27,7 @@ from sandbox.plugins.aws.s3_settings import (
 from sandbox.plugins.errors import InitializationError, ProviderError
 from sandbox.plugins.schema import DEFAULTS, check
 from sandbox.plugins.servicer import BaseServicer, answering
-from sandbox.plugins.values import UNKNOWN, Properties, Unknown, has_unknown, marshal, plain, unmarshal
+from sandbox.plugins.values import UNKNOWN, Properties, has_unknown, marshal, plain, unmarshal
 
 _HANDLERS: Final[Mapping[str, Handler]] = {
     handler.type.token: handler
@@ -65,8 +65,7 @@ class AwsProvider(BaseServicer):
         return self._explained(error, "")
 
     def _explained(self, error: Exception, doing: str) -> ProviderError:
-        key = None if self._configured is None else self._configured.config.credentials.access_key_id
-        return explained(error, doing, key)
+        return explained(error, doing, "none" if self._configured is None else self._configured.signer)
 
     # --- configuration
 
@@ -99,6 +98,7 @@ class AwsProvider(BaseServicer):
             clients = Clients(configuration.parse(values))
         except ValueError as error:
             raise ProviderError(str(error), grpc.StatusCode.UNAUTHENTICATED) from None
+        clients.sign_in()
         self._configured = clients
         self._validate(clients)
         return self.configured()
@@ -166,13 +166,12 @@ class AwsProvider(BaseServicer):
     def Diff(self, request: provider_pb2.DiffRequest, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         handler = _handler(request.urn)
         olds, news = plain(unmarshal(request.olds)), plain(unmarshal(request.news))
-        found: list[differences.Change] = []
-        for name, prop in handler.type.properties.items():
-            equal = _equal_documents if prop.kind == "document" else differences.equal_or_empty
-            found += differences.changes(name, olds.get(name), news.get(name), equal)
+        found = differences.not_ignored(recorded.changes(handler, olds, news), request.ignoreChanges)
         if handler.tagged and not any(differences.root(path) == "tags" for path, _ in found):
-            wanted = self._clients.config.tags.merged(news.get("tags"))
-            found += differences.changes("tagsAll", olds.get("tagsAll") or {}, wanted)
+            tags = differences.changes(
+                "tagsAll", olds.get("tagsAll") or {}, self._wanted_tags(handler, news)["tagsAll"]
+            )
+            found += differences.not_ignored(tags, request.ignoreChanges)
         named = any(
             prop.autonamed and name not in news.get(DEFAULTS, []) for name, prop in handler.type.properties.items()
         )
@@ -201,10 +200,10 @@ class AwsProvider(BaseServicer):
             live = wait_for(lambda: handler.read(clients, resource_id, {**inputs, **plain(told)}))
         except Exception as error:
             reason = f"{doing}it was created, but: {self._explained(error, '')}"
-            raise InitializationError(resource_id, _unsettled(handler, inputs, told), reason) from None
+            raise InitializationError(resource_id, recorded.unsettled(handler, inputs, told), reason) from None
         if live is None:
             reason = f"{doing}it was created, but could not be read back"
-            raise InitializationError(resource_id, _unsettled(handler, inputs, told), reason)
+            raise InitializationError(resource_id, recorded.unsettled(handler, inputs, told), reason)
         outputs = {**self._outputs(handler, live, inputs), **told}
         return provider_pb2.CreateResponse(id=resource_id, properties=marshal(outputs))
 
@@ -220,19 +219,20 @@ class AwsProvider(BaseServicer):
             raise self._explained(error, f"reading {handler.label} ({request.id}): ") from None
         if live is None:
             return provider_pb2.ReadResponse()
-        carried = {name: state.get(name, known.get(name)) for name in handler.write_only}
-        outputs = self._outputs(handler, live, {**known, **carried})
+        outputs = self._outputs(handler, live, {**known, **recorded.carried(handler, state or handler.imported)})
         return provider_pb2.ReadResponse(
-            id=request.id, properties=marshal(outputs), inputs=marshal(_read_inputs(handler, known, outputs))
+            id=request.id, properties=marshal(outputs), inputs=marshal(recorded.inputs_of(handler, known, outputs))
         )
 
     @answering
     def Update(self, request: provider_pb2.UpdateRequest, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         handler, olds, news = _handler(request.urn), plain(unmarshal(request.olds)), _inputs(request.news)
+        news |= self._wanted_tags(handler, news)
+        news |= {path: olds.get(path) for path in request.ignoreChanges if path in news}
         if request.preview:
             # No computed output is marked as new by the official provider, not even the ARN of a user that moves.
             computed = {name: olds.get(name, UNKNOWN) for name in handler.type.computed}
-            outputs = {**news, **computed, **self._wanted_tags(handler, news)}
+            outputs = {**computed, **news}
             return provider_pb2.UpdateResponse(properties=marshal(outputs))
         clients = self._clients
         doing = f"updating {handler.label} ({request.id}): "
@@ -267,8 +267,7 @@ class AwsProvider(BaseServicer):
     def _outputs(self, handler: Handler, live: Properties, inputs: Properties) -> Properties:
         """The outputs of a resource: what is live, its tags told apart, and the inputs that no call tells."""
         tags = self._clients.config.tags.outputs(live["tags"], inputs.get("tags")) if handler.tagged else {}
-        carried = {name: _or_default(handler, name, inputs.get(name)) for name in handler.write_only}
-        return {**live, **tags, **carried}
+        return {**live, **tags, **recorded.carried(handler, inputs)}
 
 
 def _handler(urn: str) -> Handler:
@@ -289,27 +288,3 @@ def _inputs(struct: Any) -> Properties:
 
 def _subject(inputs: Properties) -> Any:
     return next((inputs[name] for name in ("name", "bucket", "user", "role") if name in inputs), "?")
-
-
-def _unsettled(handler: Handler, inputs: Properties, told: Properties) -> Properties:
-    """What to record of a resource that is not finished: without what the next update is to write."""
-    return {**{name: value for name, value in inputs.items() if name not in (*handler.settled, "tags")}, **told}
-
-
-def _or_default(handler: Handler, name: str, value: Any) -> Any:
-    return handler.type.properties[name].default if value is None else value
-
-
-def _equal_documents(old: Any, new: Any) -> bool:
-    return not isinstance(new, Unknown) and documents.equivalent(old, new)
-
-
-def _read_inputs(handler: Handler, known: Properties, outputs: Properties) -> Properties:
-    """The inputs that would give the live resource: those of the program, as they are now, and any other difference
-    from the defaults. At an import nothing is known, and this is all of them."""
-    inputs: Properties = {DEFAULTS: known.get(DEFAULTS, [])}
-    for name, prop in handler.type.properties.items():
-        value = plain(outputs.get(name))
-        if name in known or not differences.equal_or_empty(prop.default, value):
-            inputs[name] = value
-    return inputs

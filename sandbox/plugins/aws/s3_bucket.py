@@ -75,9 +75,7 @@ class Bucket(Handler):
         }
 
     def update(self, clients: Clients, resource_id: str, olds: Properties, news: Properties) -> None:
-        write, remove = clients.config.tags.updates(
-            olds.get("tagsAll") or {}, clients.config.tags.merged(news.get("tags"))
-        )
+        write, remove = clients.config.tags.updates(olds.get("tagsAll") or {}, news["tagsAll"])
         if not write and not remove:
             return
         # S3 only replaces a bucket's whole tag set: what others wrote is read and written back.
