@@ -1,4 +1,4 @@
-"""Refuses a destroy before anything is touched, where something worth keeping would be lost.
+"""Refuses a destroy before anything is touched, where something would be lost, or where it would stop half-way.
 
 Run as ``python -m dataloop_sts.guard`` when the resource that goes first is deleted, with the request as JSON on
 standard input.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from dataloop_sts import steps
+from dataloop_sts import obstacles, regions, steps
 from dataloop_sts.aws import Aws, require_account
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import GuardRefused, NotFound
@@ -25,6 +25,17 @@ class GuardDriver(steps.Request):
     project_id: str
 
 
+class GuardIdentity(steps.Request):
+    """The connection's IAM side, as the stack knows it."""
+
+    user: str
+    role: str
+    policy: str
+    path: str
+    access_key_ids: tuple[str, ...]
+    key_description: str
+
+
 class GuardRequest(steps.Request):
     """The connection whose destroy is asked for."""
 
@@ -37,24 +48,30 @@ class GuardRequest(steps.Request):
     """The managed buckets, each with the folders of its drivers."""
     integration_id: str
     drivers: tuple[GuardDriver, ...]
+    identity: GuardIdentity | None = None
+    """None in a state that was written before the guard looked at it."""
+
+
+_MOVE = "(delete, or move to another integration)"
 
 
 def guard(request: GuardRequest, client: DataloopClient) -> None:
     """Looks at what a destroy would take along.
 
     Raises:
-        GuardRefused: it would lose something; nothing was touched.
-        AwsError: the credentials are missing, wrong, or of another account than the connection's.
+        GuardRefused: it would lose something, or stop half-way; nothing was touched.
+        AwsError: the credentials are missing, wrong, of another account than the connection's, or may not look.
     """
     aws = Aws(request.region, deploy_role=request.deploy_role)
     require_account(aws, request.account_id)
     refused = f"The destroy of {request.customer} is refused, nothing was touched"
     if request.on_destroy == "refuse":
         raise GuardRefused(f"{refused}: its spec says on_destroy: refuse. Change that, run `pulumi up`, then destroy.")
-    obstacles = list(_foreign_drivers(request, client))
-    if obstacles:
+    in_the_way = [*_foreign_drivers(request, client), *_on_identity(request, aws)]
+    if in_the_way:
         raise GuardRefused(
-            f"{refused}: {'; '.join(obstacles)}. Remove those drivers or move them to another integration first."
+            f"{refused}: {'; '.join(in_the_way)}. Remove these first, as the brackets say or in the console, then run the "
+            "destroy again."
         )
     losses = [*_objects(request, aws), *_datasets(request, client)]
     if losses and not confirmed(request.customer):
@@ -81,12 +98,25 @@ def _foreign_drivers(request: GuardRequest, client: DataloopClient) -> Iterator[
     ours = {driver.id for driver in request.drivers}
     foreign = [driver.name or driver.id for driver in users if driver.id not in ours]
     if foreign:
-        yield f"integration {request.integration_id} is used by {in_words(foreign, 'other driver')}"
+        yield f"integration {request.integration_id} is used by {in_words(foreign, 'other driver')} {_MOVE}"
     elif count > len(users):
         yield (
             f"integration {request.integration_id} is used by {counted(count - len(users), 'more driver')} than the "
-            "token's user may see"
+            f"token's user may see {_MOVE}"
         )
+
+
+def _on_identity(request: GuardRequest, aws: Aws) -> Iterator[str]:
+    identity = request.identity
+    if identity is None:
+        return
+    policy_arn = regions.policy_arn(
+        regions.partition_of(request.region), request.account_id, identity.policy, identity.path
+    )
+    own = obstacles.OwnKeys(identity.access_key_ids, identity.key_description)
+    yield from obstacles.on_user(aws, identity.user, own)
+    yield from obstacles.on_role(aws, identity.role, policy_arn)
+    yield from obstacles.on_policy(aws, policy_arn, identity.role)
 
 
 def _step(request: GuardRequest) -> None:

@@ -82,11 +82,19 @@ def objects_lost(aws: Aws, bucket: str, folders: Folders) -> str | None:
 
 
 def datasets_lost(client: DataloopClient, project_id: str, driver_id: str, name: str) -> str | None:
-    """Which datasets would lose their storage with a driver, in words, or None."""
+    """Which datasets would lose their storage with a driver, in words, or None; a driver that is gone has none.
+
+    Raises:
+        DataloopError: they could not be looked at.
+    """
     try:
         datasets = client.datasets_of_driver(project_id, driver_id)
-    except NotFound:
-        return None
+    except NotFound as no_answer:
+        try:
+            client.driver(driver_id)
+        except NotFound:
+            return None
+        raise no_answer from None  # it is there, so no datasets were looked at
     if not datasets:
         return None
     return f"driver {name!r} is used by {in_words([d.name or d.id for d in datasets], 'dataset')}"
