@@ -70,8 +70,8 @@ def guard(request: GuardRequest, client: DataloopClient) -> None:
     in_the_way = [*_foreign_drivers(request, client), *_on_identity(request, aws)]
     if in_the_way:
         raise GuardRefused(
-            f"{refused}: {'; '.join(in_the_way)}. Remove these first, as the brackets say or in the console, then run the "
-            "destroy again."
+            f"{refused}: {'; '.join(in_the_way)}. Remove these first, as the brackets say or in the console, then run "
+            "the destroy again."
         )
     losses = [*_objects(request, aws), *_datasets(request, client)]
     if losses and not confirmed(request.customer):
@@ -114,9 +114,10 @@ def _on_identity(request: GuardRequest, aws: Aws) -> Iterator[str]:
         regions.partition_of(request.region), request.account_id, identity.policy, identity.path
     )
     own = obstacles.OwnKeys(identity.access_key_ids, identity.key_description)
-    yield from obstacles.on_user(aws, identity.user, own)
-    yield from obstacles.on_role(aws, identity.role, policy_arn)
-    yield from obstacles.on_policy(aws, policy_arn, identity.role)
+    iam = aws.iam()
+    yield from obstacles.on_user(iam, identity.user, own)
+    yield from obstacles.on_role(iam, identity.role, policy_arn)
+    yield from obstacles.on_policy(iam, policy_arn, identity.role)
 
 
 def _step(request: GuardRequest) -> None:

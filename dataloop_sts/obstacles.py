@@ -9,21 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from dataloop_sts.aws import Aws
 from dataloop_sts.errors import AwsError
 from dataloop_sts.live import AccessKey, LastUse, Role, Unseen, User
 from dataloop_sts.live.iam_policies import look_at_policy
 from dataloop_sts.live.identity import look_at_role, look_at_user
+from dataloop_sts.revocation import REVOCATION_POLICY
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
 
 T = TypeVar("T")
-
-REVOCATION_POLICY = "AWSRevokeOlderSessions"
-"""The inline policy by which a role's sessions are revoked, in the console and by this program: it goes with the role.
-
-https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_revoke-sessions.html
-"""
 
 
 @dataclass(frozen=True)
@@ -43,25 +40,25 @@ class OwnKeys:
         return key.id in self.ids or (bool(self.description) and key.description == self.description)
 
 
-def on_user(aws: Aws, name: str, own: OwnKeys) -> Iterator[str]:
+def on_user(iam: IAMClient, name: str, own: OwnKeys) -> Iterator[str]:
     """What the user has beside the stack's keys, each with the command that takes it away; nothing where it is gone.
 
     Raises:
         AwsError: something of it could not be looked at.
     """
-    if user := _seen(look_at_user(aws.iam(), name)):
+    if user := _seen(look_at_user(iam, name)):
         yield from _on_user(user, own)
 
 
-def on_role(aws: Aws, name: str, policy_arn: str) -> Iterator[str]:
+def on_role(iam: IAMClient, name: str, policy_arn: str) -> Iterator[str]:
     """What the role has beside the connection's policy; otherwise as :func:`on_user`."""
-    if role := _seen(look_at_role(aws.iam(), name)):
+    if role := _seen(look_at_role(iam, name)):
         yield from _on_role(role, policy_arn)
 
 
-def on_policy(aws: Aws, arn: str, role: str) -> Iterator[str]:
+def on_policy(iam: IAMClient, arn: str, role: str) -> Iterator[str]:
     """Where the policy is attached beside the connection's role; otherwise as :func:`on_user`."""
-    policy = _seen(look_at_policy(aws.iam(), arn))
+    policy = _seen(look_at_policy(iam, arn))
     for bearer in _seen(policy.attached_to) if policy else ():
         kind, _, name = bearer.partition(" ")
         if bearer != f"role {role}":

@@ -159,7 +159,7 @@ def test_a_driver_of_somebody_else_is_in_the_way_even_where_losses_are_confirmed
     monkeypatch.setenv(CONFIRM_VARIABLE, world.tag)
     said = ask(world, registered)
     assert f"is used by 1 other driver: foreign-{world.tag}" in said
-    assert "Remove those drivers" in said
+    assert "(delete, or move to another integration)" in said
 
 
 def test_drivers_that_the_token_may_not_see_are_in_the_way_by_their_number(
