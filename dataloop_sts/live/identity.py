@@ -33,7 +33,7 @@ def look_at_user(iam: IAMClient, name: str) -> User | Unseen | None:
         created=found["CreateDate"],
         boundary=found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         tags=tags,
-        keys=_keys(iam, name, tags),
+        keys=look_at_keys(iam, name, tags),
         inline_policies=inline_policies(
             lambda: everything(iam.get_paginator("list_user_policies").paginate(UserName=name), "PolicyNames"),
             lambda policy: _plain(iam.get_user_policy(UserName=name, PolicyName=policy)["PolicyDocument"]),
@@ -126,7 +126,8 @@ def look_at_role(iam: IAMClient, name: str) -> Role | Unseen | None:
     )
 
 
-def _keys(iam: IAMClient, user: str, tags: Mapping[str, str]) -> tuple[AccessKey, ...] | Unseen:
+def look_at_keys(iam: IAMClient, user: str, tags: Mapping[str, str]) -> tuple[AccessKey, ...] | Unseen:
+    """The user's access keys; ``tags`` are the user's, of which some describe keys."""
     listed = there_in_aws(
         lambda: everything(iam.get_paginator("list_access_keys").paginate(UserName=user), "AccessKeyMetadata"),
         f"the access keys of user {user}",
