@@ -49,6 +49,7 @@ def preflight(request: PreflightRequest, dataloop: Callable[[], DataloopClient])
         dataloop: gives the client; it may raise for missing settings, which is a finding too.
     """
     problems: list[Problem] = []
+    client: DataloopClient | None = None
     world = ""
     try:
         client = dataloop()
@@ -72,7 +73,7 @@ def preflight(request: PreflightRequest, dataloop: Callable[[], DataloopClient])
     try:
         aws = Aws(request.region, deploy_role=request.deploy_role)
         account = account_of(aws)
-        problems += aws_problems(aws, account, request)
+        problems += aws_problems(aws, account, client, request)
     except AwsError as error:
         problems.append(Problem("AWS credentials" if error.code in _OF_CREDENTIALS else "AWS", str(error)))
     try:

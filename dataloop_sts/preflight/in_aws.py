@@ -7,13 +7,17 @@ from typing import Any
 
 from dataloop_sts import regions
 from dataloop_sts.aws import MISSING, REFUSED, Aws, aws_errors
+from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import AwsError, Problem
 from dataloop_sts.losses import confirmed, how_to_confirm, objects_lost
+from dataloop_sts.preflight.keys import key_problems
 from dataloop_sts.preflight.request import PreflightRequest
 
 
-def aws_problems(aws: Aws, account: str, request: PreflightRequest) -> Iterator[Problem]:
-    """What stands in the way in the account that the credentials are of.
+def aws_problems(
+    aws: Aws, account: str, dataloop: DataloopClient | None, request: PreflightRequest
+) -> Iterator[Problem]:
+    """What stands in the way in the account that the credentials are of; ``dataloop`` is None where it cannot be asked.
 
     Raises:
         AwsError: AWS did not let it be looked at.
@@ -45,6 +49,7 @@ def aws_problems(aws: Aws, account: str, request: PreflightRequest) -> Iterator[
         if not known or bucket not in known.names.buckets:
             yield from _taken_bucket(aws, bucket)
     yield from _buckets_lost(aws, request)
+    yield from key_problems(aws, dataloop, request)
 
 
 def _buckets_lost(aws: Aws, request: PreflightRequest) -> Iterator[Problem]:

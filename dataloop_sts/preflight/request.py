@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from dataloop_sts.spec_parts import DeployRoleSpec, OnDestroy
 
@@ -50,6 +50,7 @@ class KeyPlan(BaseModel):
 
     generation: int
     retiring: int | None = None
+    since: int = Field(0, description="When a stack first asked for this generation, in ms; 0 where that is not known")
 
 
 @dataclass(frozen=True)

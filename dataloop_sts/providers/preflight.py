@@ -21,12 +21,14 @@ class PreflightProvider(DataloopProvider):
     @one_line_errors
     def check(self, olds: Props, news: Props) -> CheckResult:
         """Looks at the world; every problem is a message of its own, without a traceback."""
-        findings = preflight(_request(olds, news), lambda: self.client)
+        request = _request(olds, news)
+        findings = preflight(request, lambda: self.client)
         failures = [CheckFailure("", str(problem)) for problem in findings.problems]
         if problem := _python_problem():
             failures.append(CheckFailure("", problem))
         seen = {"seen_account_id": findings.account_id, "seen_world": findings.world}
-        return CheckResult({**news, **seen}, failures)
+        key = request.key.model_dump(exclude_none=True)
+        return CheckResult({**news, **seen, "access_key": key}, failures)
 
     @one_line_errors
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
@@ -67,11 +69,21 @@ def _request(olds: Props, news: Props) -> PreflightRequest:
         names=ConnectionNames.model_validate(news["names"]),
         known=known,
         sandbox=news["sandbox"],
-        key=KeyPlan.model_validate(news["access_key"]),
+        key=_key_plan(news["access_key"], known),
         iam_path=news["iam_path"],
         needs=Needs.model_validate(news["needs"]),
         deploy_role=DeployRoleSpec.model_validate(news["deploy_role"]) if news.get("deploy_role") else None,
     )
+
+
+def _key_plan(wanted: Props, known: Known | None) -> KeyPlan:
+    """The plan of the key, with the moment at which its generation was first asked for."""
+    plan = KeyPlan.model_validate(wanted)
+    then = known.key if known else None
+    if known and (then is None or plan.generation < then.generation):  # given up: the key is one of before
+        return plan
+    since = then.since if then and plan.generation == then.generation else int(time.time() * 1000)
+    return plan.model_copy(update={"since": since})
 
 
 def _python_problem() -> str | None:
