@@ -82,6 +82,11 @@ class ConnectionSpec(SpecPart):
             integration=self.integration.name or derived.integration,
         )
 
+    def tags(self, environment: str) -> dict[str, str]:
+        """The tags of every AWS resource that can have them: whose it is, and the spec's."""
+        own = zip(naming.OWN_TAG_KEYS, ("dataloop-sts", self.customer, environment), strict=True)
+        return dict(own) | self.aws.tags
+
     @property
     def managed_buckets(self) -> tuple[str, ...]:
         """The names of the buckets that the connection makes, each once, in the order of the drivers."""
