@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from automation.errors import NoSuchStack, StackError, StackLocked
 from automation.files import write_whole
 from automation.records import CONFIG_KEY, SANDBOX_KEY, Record
 from dataloop_sts import program
+from dataloop_sts.adopted import NOTHING, Adopted
 from dataloop_sts.losses import CONFIRM_VARIABLE
 from dataloop_sts.redaction import redact
 from dataloop_sts.spec import ConnectionSpec
@@ -99,22 +100,18 @@ class Connection:
         """
         return self._run("preview", *(["--refresh"] if refresh else []), declares=True)
 
-    def up(
-        self, *, refresh: bool = False, imports: Mapping[str, str] | None = None, targets: Iterable[str] = ()
-    ) -> Outcome:
+    def up(self, *, refresh: bool = False, adopted: Adopted = NOTHING) -> Outcome:
         """Makes the connection what the spec says.
 
         Args:
             refresh: look at what is live first, and mend what others changed.
-            imports: ids of things that exist and are to be taken into the stack, by resource name.
-            targets: URNs of the only resources to touch; none for all.
+            adopted: what exists already and is taken over in this run.
 
         Raises:
             StackError, StackLocked: as for :meth:`preview`.
         """
         arguments = ["--yes", "--skip-preview", *(["--refresh"] if refresh else [])]
-        arguments += [f"--target={urn}" for urn in targets]
-        return self._run("up", *arguments, declares=True, imports=imports or {})
+        return self._run("up", *arguments, declares=True, adopted=adopted)
 
     def refresh(self) -> Outcome:
         """Takes what is live into the state. Raises as :meth:`preview`."""
@@ -218,7 +215,7 @@ class Connection:
         command: str,
         *arguments: str,
         declares: bool,
-        imports: Mapping[str, str] | None = None,
+        adopted: Adopted = NOTHING,
         variables: Mapping[str, str] | None = None,
     ) -> Outcome:
         self._settle()
@@ -234,7 +231,7 @@ class Connection:
                 warnings[redact(str(diagnostic.get("message", "")).strip())] = None
 
         def declare() -> None:
-            program.declare_configured(imports)
+            program.declare_configured(adopted)
 
         def run() -> None:
             self._command(

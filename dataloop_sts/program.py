@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 import pulumi
 
 from dataloop_sts import naming, steps
+from dataloop_sts.adopted import NOTHING, Adopted
 from dataloop_sts.components import Connection, ConnectionArgs
 from dataloop_sts.errors import DataloopStsError, SpecError
 from dataloop_sts.spec import ConnectionSpec
@@ -26,11 +26,11 @@ def run() -> None:
     declare_configured()
 
 
-def declare_configured(imports: Mapping[str, str] | None = None) -> None:
+def declare_configured(adopted: Adopted = NOTHING) -> None:
     """Declares the connection that the stack's config describes; the engine's PATH begins with this Python.
 
     Args:
-        imports: ids of things that exist and are to be taken into the stack, by resource name.
+        adopted: what exists already and is taken over in this run.
 
     Raises:
         pulumi.RunError: the config or the environment is not as it must be; the message says what to mend.
@@ -48,7 +48,7 @@ def declare_configured(imports: Mapping[str, str] | None = None) -> None:
             ConnectionSpec.parse(data, environment=naming.environment_of(stack)),
             environment=naming.environment_of(stack),
             sandbox=config.get_bool("sandbox") or False,
-            imports=imports or {},
+            adopted=adopted,
         )
     except SpecError as error:
         mistakes = "\n".join(
@@ -59,19 +59,38 @@ def declare_configured(imports: Mapping[str, str] | None = None) -> None:
         raise pulumi.RunError(str(error)) from None
 
 
-def declare(spec: ConnectionSpec, *, environment: str, sandbox: bool, imports: Mapping[str, str] | None = None) -> None:
+def declare(spec: ConnectionSpec, *, environment: str, sandbox: bool, adopted: Adopted = NOTHING) -> None:
     """Declares one connection's resources and exports its outputs.
 
     Args:
         spec: the connection.
         environment: the environment's name.
         sandbox: whether the AWS side is the sandbox, at ``AWS_ENDPOINT_URL``.
-        imports: ids of things that exist and are to be taken into the stack, by resource name.
+        adopted: what exists already and is taken over in this run.
     """
     endpoint = _sandbox_endpoint() if sandbox else None
-    connection = Connection(spec.customer, ConnectionArgs(spec, environment, endpoint, imports or {}))
+    if adopted.imports:
+        _import(adopted)
+    connection = Connection(spec.customer, ConnectionArgs(spec, environment, endpoint, adopted))
     for name, output in connection.outputs.items():
         pulumi.export(name, output)
+
+
+def _import(adopted: Adopted) -> None:
+    """Lets the engine take over what exists, and then bring it to what the program declares, in the same update.
+
+    An import never replaces: where that would be needed, the engine refuses
+    (https://www.pulumi.com/docs/iac/guides/migration/import/).
+    """
+
+    def importing(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        id_ = adopted.imports.get((args.type_, args.name))
+        if id_ is None:
+            return None
+        opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(import_=id_))
+        return pulumi.ResourceTransformationResult(args.props, opts)
+
+    pulumi.runtime.register_stack_transformation(importing)
 
 
 def _sandbox_endpoint() -> str:

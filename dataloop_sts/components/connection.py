@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 from pulumi_command import local
 
-from dataloop_sts import naming, policies, regions, steps
+from dataloop_sts import policies, regions, steps
+from dataloop_sts.adopted import NOTHING, Adopted
 from dataloop_sts.components.identity import Identity, IdentityArgs
 from dataloop_sts.components.storage import ManagedBucket, ManagedBucketArgs
-from dataloop_sts.providers import Integration, Preflight, StorageDriver
+from dataloop_sts.providers import DriverToTry, Integration, IntegrationToAdopt, Preflight, StorageDriver
 from dataloop_sts.spec import ConnectionSpec
 from dataloop_sts.spec_parts import DeployRoleSpec
 from dataloop_sts.values import ACCESS_KEY_TAG_PREFIX
@@ -27,13 +28,13 @@ class ConnectionArgs:
         spec: the connection.
         environment: the environment's name.
         sandbox_endpoint: the AWS endpoint of the sandbox on a sandbox stack, else None.
-        imports: ids of things that exist and are to be taken into the stack, by resource name.
+        adopted: what exists already and is taken over in this run.
     """
 
     spec: ConnectionSpec
     environment: str
     sandbox_endpoint: str | None = None
-    imports: Mapping[str, str] = field(default_factory=dict)
+    adopted: Adopted = NOTHING
 
 
 class Connection(pulumi.ComponentResource):
@@ -63,6 +64,7 @@ class Connection(pulumi.ComponentResource):
             spec=spec,
             environment=args.environment,
             sandbox=args.sandbox_endpoint is not None,
+            adopting=args.adopted.names,
             opts=child,
         )
         provider = self._aws_provider(args, preflight)
@@ -95,6 +97,8 @@ class Connection(pulumi.ComponentResource):
                 permission=permission,
                 generation=spec.access_key.generation,
                 key_description=spec.access_key.description,
+                former_key=args.adopted.former_key,
+                leftovers=args.adopted.leftovers,
             ),
             with_provider,
         )
@@ -108,6 +112,7 @@ class Connection(pulumi.ComponentResource):
             role_arn=identity.role_arn,
             generation=spec.access_key.generation,
             stack_since=preflight.stack_since,
+            adopt=_adopt(args.adopted, spec),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[verification]),
         )
         drivers = {
@@ -121,6 +126,7 @@ class Connection(pulumi.ComponentResource):
                 region=spec.aws.region,
                 path=driver.prefix or "",
                 allow_delete=driver.allow_delete,
+                adopt=args.adopted.driver_ids.get(driver.name),
                 opts=pulumi.ResourceOptions(
                     parent=self, depends_on=[verification, *_if_managed(buckets, driver.bucket_name)]
                 ),
@@ -155,8 +161,6 @@ class Connection(pulumi.ComponentResource):
 
     def _aws_provider(self, args: ConnectionArgs, preflight: Preflight) -> aws.Provider:
         spec, endpoint = args.spec, args.sandbox_endpoint
-        own_tags = zip(naming.OWN_TAG_KEYS, ("dataloop-sts", spec.customer, args.environment), strict=True)
-        tags = dict(own_tags) | spec.aws.tags
         sandbox: dict[str, Any] = (
             {
                 "endpoints": [aws.ProviderEndpointArgs(iam=endpoint, s3=endpoint, sts=endpoint)],
@@ -171,7 +175,7 @@ class Connection(pulumi.ComponentResource):
             region=spec.aws.region,
             # without one in the spec, the account of the first run: elsewhere everything would look as if it were gone
             allowed_account_ids=[spec.aws.account_id or preflight.seen_account_id],
-            default_tags=aws.ProviderDefaultTagsArgs(tags=tags),
+            default_tags=aws.ProviderDefaultTagsArgs(tags=spec.tags(args.environment)),
             assume_roles=_assume_roles(spec.aws.deploy_role),
             ignore_tags=aws.ProviderIgnoreTagsArgs(key_prefixes=[ACCESS_KEY_TAG_PREFIX]),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[preflight]),
@@ -241,6 +245,24 @@ class Connection(pulumi.ComponentResource):
             logging=local.Logging.NONE,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[integration, *drivers.values(), *others]),
         )
+
+
+def _adopt(adopted: Adopted, spec: ConnectionSpec) -> IntegrationToAdopt | None:
+    """The integration that is taken over, and the drivers with which its new key is tried before."""
+    if adopted.integration_id is None:
+        return None
+    tried = [
+        DriverToTry(
+            name=driver.name,
+            project_id=driver.project_id,
+            bucket=driver.bucket_name,
+            region=spec.aws.region,
+            path=driver.prefix or "",
+            allow_delete=driver.allow_delete,
+        )
+        for driver in spec.drivers
+    ]
+    return IntegrationToAdopt(id=adopted.integration_id, drivers=tried)
 
 
 def _assume_roles(role: DeployRoleSpec | None) -> list[aws.ProviderAssumeRoleArgs] | None:

@@ -8,7 +8,8 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_command import local
 
-from dataloop_sts import policies, steps
+from dataloop_sts import adopted, policies, steps
+from dataloop_sts.adopted import FormerKey, RoleLeftovers
 from dataloop_sts.naming import Names
 from dataloop_sts.spec_parts import AwsSpec
 
@@ -23,6 +24,8 @@ class IdentityArgs:
         permission: the role's permission document.
         generation: of the access key; one more makes a new key before the old one goes.
         key_description: what the AWS console shows beside the key.
+        former_key: a key that was made by hand; the run after this one, in which it is not declared, deletes it.
+        leftovers: what is taken off the role in this run.
     """
 
     names: Names
@@ -30,6 +33,8 @@ class IdentityArgs:
     permission: policies.Document
     generation: int
     key_description: str
+    former_key: FormerKey | None = None
+    leftovers: RoleLeftovers | None = None
 
 
 class Identity(pulumi.ComponentResource):
@@ -67,8 +72,15 @@ class Identity(pulumi.ComponentResource):
         )
         self._user_name = user.name
         key = self._described_key(args.generation, child)
+        if args.former_key:
+            self._former_key(args.former_key, child)
         policy = aws.iam.Policy(
-            "policy", name=args.names.policy, path=path, policy=policies.canonical(args.permission), opts=child
+            "policy",
+            name=args.names.policy,
+            path=path,
+            policy=policies.canonical(args.permission),
+            # IAM cannot change a description, so one that was written by hand would mean another policy
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["description"]),
         )
         self.trust = pulumi.Output.all(user.arn, user.unique_id).apply(
             lambda user: policies.canonical(policies.trust_document(user[0], user[1], args.aws.trust_source_ips))
@@ -89,8 +101,11 @@ class Identity(pulumi.ComponentResource):
         self.access_key_id = key.id
         self.access_key_created_at = key.create_date
         self.secret_access_key = key.secret
-        # known once the role can do its work
-        self.role_arn = pulumi.Output.all(role.arn, attachment.id).apply(lambda v: v[0])
+        # known once the role can do its work, and no more
+        leftovers = [self._without(args.leftovers, role, attachment)] if args.leftovers else []
+        self.role_arn = pulumi.Output.all(role.arn, attachment.id, *(step.id for step in leftovers)).apply(
+            lambda v: v[0]
+        )
         self.register_outputs({"user_arn": self.user_arn, "role_arn": self.role_arn})
 
     def keep_inactive(self, generation: int, after: pulumi.Resource) -> None:
@@ -103,6 +118,15 @@ class Identity(pulumi.ComponentResource):
     ) -> aws.iam.AccessKey:
         name = f"access-key-{generation}"
         key = aws.iam.AccessKey(name, user=self._user_name, status=status, opts=opts)
+        self._description(name, key, create=steps.command("key_description", "write"))
+        return key
+
+    def _former_key(self, former: FormerKey, opts: pulumi.ResourceOptions) -> None:
+        status = "Active" if former.active else "Inactive"
+        key = aws.iam.AccessKey(adopted.FORMER_KEY, user=self._user_name, status=status, opts=opts)
+        self._description(adopted.FORMER_KEY, key)  # it has one already, or none
+
+    def _description(self, name: str, key: aws.iam.AccessKey, create: str | None = None) -> None:
         request = {
             "region": self._args.aws.region,
             "user": self._user_name,
@@ -111,10 +135,26 @@ class Identity(pulumi.ComponentResource):
         }
         local.Command(
             f"{name}-description",
-            create=steps.command("key_description", "write"),
+            create=create,
             delete=steps.command("key_description", "remove"),
             stdin=pulumi.Output.json_dumps(request | steps.deploying(self._args.aws.deploy_role)),
             logging=local.Logging.NONE,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        return key
+
+    def _without(
+        self, leftovers: RoleLeftovers, role: aws.iam.Role, attachment: aws.iam.RolePolicyAttachment
+    ) -> local.Command:
+        request = {
+            "region": self._args.aws.region,
+            "role": role.name,
+            "attached": leftovers.attached,
+            "inline": leftovers.inline,
+        }
+        return local.Command(
+            "role-leftovers",
+            create=steps.command("role_leftovers"),
+            stdin=pulumi.Output.json_dumps(request | steps.deploying(self._args.aws.deploy_role)),
+            logging=local.Logging.NONE,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
+        )

@@ -11,6 +11,7 @@ from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import AwsError, Problem
 from dataloop_sts.losses import confirmed, how_to_confirm, objects_lost
 from dataloop_sts.preflight.keys import key_problems
+from dataloop_sts.preflight.renames import rename_problems
 from dataloop_sts.preflight.request import PreflightRequest
 
 
@@ -44,9 +45,10 @@ def aws_problems(
             "first, or make another one, of another customer's name, there.",
         )
         return
+    yield from rename_problems(request)
     yield from _taken_iam_names(aws, account, request)
     for bucket in request.names.buckets:
-        if not known or bucket not in known.names.buckets:
+        if (not known or bucket not in known.names.buckets) and f"bucket {bucket}" not in request.adopting:
             yield from _taken_bucket(aws, bucket)
     yield from _buckets_lost(aws, request)
     yield from key_problems(aws, dataloop, request)
@@ -83,8 +85,13 @@ def _taken_iam_names(aws: Aws, account: str, request: PreflightRequest) -> Itera
         name = getattr(request.names, kind)
         if request.known and name == getattr(request.known.names, kind):
             continue
+        if f"{kind} {name}" in request.adopting:
+            continue
         if _exists(look_up, name, f"look for an IAM {kind} named {name}"):
-            message = f"The account has an IAM {kind} named {name!r} already: give another name."
+            message = (
+                f"The account has an IAM {kind} named {name!r} already: give another name, or take it over with "
+                "`dataloop-sts adopt`."
+            )
             yield Problem(f"aws.names.{kind}", message)
 
 
@@ -103,8 +110,8 @@ def _taken_bucket(aws: Aws, bucket: str) -> Iterator[Problem]:
         return
     if exists:
         message = (
-            f"The account has a bucket {bucket!r} already, which this stack does not manage, and a bucket that exists "
-            "is never taken over: choose another name."
+            f"The account has a bucket {bucket!r} already, which this stack does not manage: choose another name, use "
+            "it as `existing`, or take it over with `dataloop-sts adopt`."
         )
         yield Problem("drivers[].bucket.name", message)
 

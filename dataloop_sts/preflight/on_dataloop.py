@@ -57,14 +57,20 @@ def _names_and_ids(client: DataloopClient, request: PreflightRequest) -> Iterato
             )
             yield Problem("drivers[].project_id", message)
         for new_project, name in new_drivers:
-            if new_project == project_id and name in taken:
-                message = f"Project {project_id} has a driver named {name!r} already: choose another name."
+            if new_project == project_id and name in taken and f"driver {name}" not in request.adopting:
+                message = (
+                    f"Project {project_id} has a driver named {name!r} already: choose another name, or take it over "
+                    "with `dataloop-sts adopt`."
+                )
                 yield Problem("drivers[].name", message)
     name = request.names.integration
-    if known and name == known.integration:
+    if (known and name == known.integration) or f"integration {name}" in request.adopting:
         return
     if any(integration.name == name for integration in client.integrations(request.organization_id)):
-        message = f"The organization has an integration named {name!r} already: choose another name."
+        message = (
+            f"The organization has an integration named {name!r} already: choose another name, or take it over with "
+            "`dataloop-sts adopt`."
+        )
         yield Problem("integration.name", message)
 
 

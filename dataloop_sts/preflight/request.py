@@ -91,6 +91,7 @@ class PreflightRequest:
         iam_path: of user, role and policy.
         needs: what has to be there already.
         deploy_role: assumed to look.
+        adopting: what may exist although the stack does not know it, as ``KIND NAME``, such as ``role x``.
     """
 
     customer: str
@@ -104,3 +105,4 @@ class PreflightRequest:
     iam_path: str = "/"
     needs: Needs = field(default_factory=Needs)
     deploy_role: DeployRoleSpec | None = None
+    adopting: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""What the dynamic providers share: one-line errors, the engine's life, waiting for TEST, comparing properties."""
+"""What the dynamic providers share: one-line errors, the engine's life, comparing properties."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pulumi.dynamic import ConfigureRequest, ResourceProvider
 from pulumi.output import Unknown
 
 from dataloop_sts.dataloop import DataloopClient
-from dataloop_sts.errors import DataloopStsError, DriverTestFailed
+from dataloop_sts.errors import DataloopStsError
 from dataloop_sts.redaction import redact
-from dataloop_sts.waiting import attempts, settle_seconds
 
 Props = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -71,24 +70,6 @@ def require_engine() -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
     except OSError:
         raise EngineGone("The Pulumi engine has gone away; nothing more was done.") from None
-
-
-def settled_test(test: Callable[[], None], step: str) -> None:
-    """Calls Dataloop's TEST until it passes, for as long as a new key may take to be known everywhere.
-
-    Args:
-        test: one TEST.
-        step: which one, for the error.
-
-    Raises:
-        DriverTestFailed: it did not pass in time; the platform's last reason is in the message.
-    """
-    for _ in attempts(settle_seconds()):
-        try:
-            return test()
-        except DriverTestFailed as error:
-            last = error
-    raise last.recast(DriverTestFailed, what=f"Dataloop's TEST of {last.resource} {step} failed") from None
 
 
 def changed(olds: Mapping[str, Any], news: Mapping[str, Any], names: Iterable[str]) -> list[str]:

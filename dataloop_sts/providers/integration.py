@@ -10,7 +10,9 @@ from dataloop_sts import dataloop
 from dataloop_sts.dataloop import INTEGRATION_TYPE, DataloopClient, StsCredentials
 from dataloop_sts.errors import Conflict, DataloopError, DataloopStsError, DriverTestFailed, NotFound
 from dataloop_sts.losses import counted, in_words
-from dataloop_sts.providers.base import DataloopProvider, Props, changed, is_unknown, one_line_errors, settled_test
+from dataloop_sts.providers.adoption import IntegrationToAdopt, adopt_integration
+from dataloop_sts.providers.base import DataloopProvider, Props, changed, is_unknown, one_line_errors
+from dataloop_sts.providers.testing import require_working, working_drivers
 
 _CREDENTIALS = ("access_key_id", "secret_access_key", "role_arn")
 _INPUTS = ("organization_id", "name", "generation", *_CREDENTIALS)
@@ -53,8 +55,12 @@ class IntegrationProvider(DataloopProvider):
 
     @one_line_errors
     def create(self, props: Props) -> CreateResult:
-        """Creates it, or takes over the one that an interrupted run of ours left."""
+        """Creates it, or takes over: one that is to be adopted, or one that an interrupted run of ours left."""
         client, organization_id, name = self.client, props["organization_id"], props["name"]
+        if props.get("adopt"):
+            adopted = IntegrationToAdopt.model_validate(props["adopt"])
+            adopt_integration(client, organization_id, adopted, name, _credentials(props))
+            return CreateResult(adopted.id, _outs(props, client.integration(organization_id, adopted.id)))
         made = _named(client, organization_id, name)
         if made:
             _take_over(client, organization_id, made, props)
@@ -84,12 +90,10 @@ class IntegrationProvider(DataloopProvider):
     def update(self, id_: str, olds: Props, news: Props) -> UpdateResult:
         """Writes name and credentials, and TESTs what worked before; where that fails the old ones are put back."""
         client, organization_id = self.client, news["organization_id"]
-        # a driver that fails already, of somebody else's or because its own change comes later, is no sign of bad keys
-        working = [driver.id for driver in client.drivers(integration_id=id_) if _passes(client, driver.id)]
+        working = working_drivers(client, id_)
         client.update_integration(organization_id, id_, name=news["name"], credentials=_credentials(news))
         try:
-            for driver_id in working:
-                settled_test(lambda id_=driver_id: client.test_driver(id_), "after its integration's update")  # type: ignore[misc]
+            require_working(client, working)
         except DriverTestFailed as error:
             if not changed(olds, news, _CREDENTIALS):
                 raise
@@ -130,6 +134,7 @@ class Integration(Resource, module="dataloop", name="Integration"):
         role_arn: the role that the user may assume.
         generation: counts the key's rotations, from 1.
         stack_since: when the stack was begun, in milliseconds; what is older was not made by it.
+        adopt: the integration of that name that exists and is taken over; it counts for a creation alone.
     """
 
     organization_id: pulumi.Output[str]
@@ -154,6 +159,7 @@ class Integration(Resource, module="dataloop", name="Integration"):
         role_arn: pulumi.Input[str],
         generation: pulumi.Input[int],
         stack_since: pulumi.Input[int],
+        adopt: IntegrationToAdopt | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props: Props = {
@@ -164,6 +170,7 @@ class Integration(Resource, module="dataloop", name="Integration"):
             "role_arn": role_arn,
             "generation": generation,
             "stack_since": stack_since,
+            "adopt": adopt.model_dump() if adopt else None,
             "creator": None,
             "updated_at": None,
             "changed_outside_at": None,
@@ -180,14 +187,6 @@ def _credentials(props: Props) -> StsCredentials:
     )
 
 
-def _passes(client: DataloopClient, driver_id: str) -> bool:
-    try:
-        client.test_driver(driver_id)
-    except DriverTestFailed:
-        return False
-    return True
-
-
 def _named(client: DataloopClient, organization_id: str, name: str) -> dataloop.Integration | None:
     return next((i for i in client.integrations(organization_id) if i.name == name), None)
 
@@ -201,7 +200,7 @@ def _take_over(client: DataloopClient, organization_id: str, found: dataloop.Int
     if not mine or client.driver_count(found.id):
         raise Conflict(
             what=f"The organization has an integration named {found.name!r} already, which is not this stack's",
-            next_step="Choose another integration.name, or remove that integration.",
+            next_step="Choose another integration.name, or take it over with `dataloop-sts adopt`.",
         )
     client.update_integration(organization_id, found.id, credentials=_credentials(props))
 

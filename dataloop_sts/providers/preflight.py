@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, Resource, UpdateResult
@@ -73,6 +74,7 @@ def _request(olds: Props, news: Props) -> PreflightRequest:
         iam_path=news["iam_path"],
         needs=Needs.model_validate(news["needs"]),
         deploy_role=DeployRoleSpec.model_validate(news["deploy_role"]) if news.get("deploy_role") else None,
+        adopting=frozenset(news.get("adopting") or ()),
     )
 
 
@@ -105,6 +107,7 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
         spec: the connection.
         environment: the environment's name.
         sandbox: whether the stack lives in a sandbox.
+        adopting: what may exist although the stack does not know it, as ``KIND NAME``.
 
     Attributes:
         seen_account_id: the AWS account in which the connection is made.
@@ -121,6 +124,7 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
         spec: ConnectionSpec,
         environment: str,
         sandbox: bool,
+        adopting: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         names = spec.names(environment)
@@ -155,6 +159,7 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
                 "permissions_boundary": spec.aws.permissions_boundary,
             },
             "deploy_role": spec.aws.deploy_role.model_dump() if spec.aws.deploy_role else None,
+            "adopting": list(adopting) or None,
             "seen_account_id": None,
             "seen_world": None,
             "stack_since": None,

@@ -9,10 +9,12 @@ from dataloop_sts import dataloop
 from dataloop_sts.dataloop import DataloopClient, NewDriver
 from dataloop_sts.errors import Conflict, DataloopError, DataloopStsError, DriverTestFailed, NotFound
 from dataloop_sts.losses import confirmed, datasets_lost, how_to_confirm
-from dataloop_sts.providers.base import DataloopProvider, Props, changed, is_unknown, one_line_errors, settled_test
+from dataloop_sts.providers.base import DataloopProvider, Props, changed, is_unknown, one_line_errors
+from dataloop_sts.providers.testing import settled_test
 
 _REPLACED_BY = ("project_id", "bucket", "region")
 _WRITABLE = ("name", "path", "allow_delete", "integration_id")
+_KEPT_BY_ADOPTION = (*_REPLACED_BY, "name", "integration_id")
 _INPUTS = ("customer", *_REPLACED_BY, *_WRITABLE)
 
 
@@ -33,8 +35,10 @@ class StorageDriverProvider(DataloopProvider):
 
     @one_line_errors
     def create(self, props: Props) -> CreateResult:
-        """TESTs what it is to be, creates it (or takes over an equal one), and TESTs it."""
+        """TESTs what it is to be, creates it (or takes over an equal one, or one to adopt), and TESTs it."""
         client = self.client
+        if props.get("adopt"):
+            return self._adopted(client, props["adopt"], props)
         wanted = _new_driver(props, client.me().email)
         driver = _equal_one(client, wanted)
         taken_over = driver is not None
@@ -55,6 +59,19 @@ class StorageDriverProvider(DataloopProvider):
                 client.delete_driver(id_)
             raise
         return CreateResult(id_, _outs(props, client.driver(id_)))
+
+    def _adopted(self, client: DataloopClient, id_: str, props: Props) -> CreateResult:
+        """Brings a driver that exists to what is wanted; it keeps its id, and so its datasets."""
+        live = client.driver(id_)
+        if moved := changed(_live_props(live), props, _KEPT_BY_ADOPTION):
+            raise Conflict(
+                what=f"Driver {props['name']!r} exists and differs in {', '.join(moved)}, so it cannot be taken over",
+                next_step="Run `dataloop-sts adopt` again; it says what can be done.",
+            )
+        if changed(_live_props(live), props, _WRITABLE):
+            return CreateResult(id_, self.update(id_, _live_props(live), props).outs)
+        settled_test(lambda: client.test_driver(id_), "after its adoption")
+        return CreateResult(id_, _outs(props, live))
 
     @one_line_errors
     def read(self, id_: str, props: Props) -> ReadResult:
@@ -114,6 +131,7 @@ class StorageDriver(Resource, module="dataloop", name="StorageDriver"):
         bucket, region: the bucket and where it is.
         path: the folder, such as ``raw/``; empty for the whole bucket.
         allow_delete: whether Dataloop may delete objects.
+        adopt: id of the driver that exists and is taken over; it counts for a creation alone.
     """
 
     customer: pulumi.Output[str]
@@ -139,6 +157,7 @@ class StorageDriver(Resource, module="dataloop", name="StorageDriver"):
         region: pulumi.Input[str],
         path: pulumi.Input[str],
         allow_delete: pulumi.Input[bool],
+        adopt: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props: Props = {
@@ -150,6 +169,7 @@ class StorageDriver(Resource, module="dataloop", name="StorageDriver"):
             "region": region,
             "path": path,
             "allow_delete": allow_delete,
+            "adopt": adopt,
             "creator": None,
             "created_at": None,
         }
@@ -185,7 +205,7 @@ def _equal_one(client: DataloopClient, wanted: NewDriver) -> dataloop.Driver | N
     if differing:
         raise Conflict(
             what=f"The project has a driver named {wanted.name!r} already, which differs in {', '.join(differing)}",
-            next_step="Choose another driver name, or remove that driver.",
+            next_step="Choose another driver name, or take it over with `dataloop-sts adopt`.",
         )
     return found
 

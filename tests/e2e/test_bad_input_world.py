@@ -160,10 +160,12 @@ def test_all_names_that_are_taken_and_a_project_that_is_unknown_are_told_at_once
     assert_refused(
         empty_project,
         empty_project.up,
-        "integration.name: The organization has an integration named <name> already: choose another name.",
-        "aws.names.<kind>: The account has an IAM <kind> named <name> already: give another name.",
-        "drivers[].bucket.name: The account has a bucket <name> already, which this stack does not manage, and a "
-        "bucket that exists is never taken over: choose another name.",
+        "integration.name: The organization has an integration named <name> already: choose another name, or take it "
+        "over with `dataloop-sts adopt`.",
+        "aws.names.<kind>: The account has an IAM <kind> named <name> already: give another name, or take it over "
+        "with `dataloop-sts adopt`.",
+        "drivers[].bucket.name: The account has a bucket <name> already, which this stack does not manage: choose "
+        "another name, use it as `existing`, or take it over with `dataloop-sts adopt`.",
         "drivers[].bucket.name: The bucket name <name> is taken, by another AWS account or by a bucket that these "
         "credentials may not see: choose another name.",
         *_UNKNOWN_PROJECT,
@@ -225,7 +227,10 @@ def test_a_living_connection_keeps_all_it_has_whatever_is_wrong_later(project: P
     outputs = project.outputs()
     made = world.dataloop("POST", "/drivers", _driver("theirs", good, outputs["integration_id"]))
     project.spec["drivers"] = [{**good, "name": "theirs"}]
-    message = "drivers[].name: Project <id> has a driver named <name> already: choose another name."
+    message = (
+        "drivers[].name: Project <id> has a driver named <name> already: choose another name, or take it over with "
+        "`dataloop-sts adopt`."
+    )
     assert_refused(project, project.up, message, problems=1)
     world.dataloop("DELETE", f"/drivers/{made['id']}")
 

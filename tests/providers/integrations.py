@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from dataloop_sts.dataloop import DataloopClient
 from tests.steps.aws_world import REGION, Connected, World
 
 
@@ -56,3 +60,14 @@ def driver_props_of(world: World, connected: Connected, integration_id: str, **c
 def drivers_named(world: World, name: str) -> list[str]:
     """The ids of the project's drivers of that name."""
     return [d.id for d in world.client.drivers(project_id=world.dataloop.project_id) if d.name == name]
+
+
+def when_writing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Lets something happen between the TESTs before the write of an integration and the write."""
+    write = DataloopClient.update_integration
+
+    def late_write(*of: Any, **changes: Any) -> object:
+        happens()
+        return write(*of, **changes)
+
+    monkeypatch.setattr(DataloopClient, "update_integration", late_write)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,21 +10,10 @@ from pulumi.output import Unknown
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import Conflict, DataloopStsError, Forbidden, NotAuthenticated
 from dataloop_sts.providers.integration import IntegrationProvider
-from tests.providers.integrations import add_driver, named, second_key
+from tests.providers.integrations import add_driver, named, second_key, when_writing
 from tests.steps.aws_world import Connected, World
 
 PROVIDER = IntegrationProvider()
-
-
-def when_writing(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
-    """Lets something happen between the TESTs before the write of an integration and the write."""
-    write = DataloopClient.update_integration
-
-    def late_write(*of: Any, **changes: Any) -> object:
-        happens()
-        return write(*of, **changes)
-
-    monkeypatch.setattr(DataloopClient, "update_integration", late_write)
 
 
 @pytest.mark.parametrize(
