@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
 from dataloop_sts.errors import AwsError
+from dataloop_sts.refusals import reason
 from dataloop_sts.spec_parts import DeployRoleSpec
 
 if TYPE_CHECKING:
@@ -96,20 +98,29 @@ class Aws:
             self._session = self._assumed(deploy_role)
 
     def _assumed(self, role: DeployRoleSpec) -> Session:
-        """A session of the role, for an hour, which is longer than any step may take."""
+        """A session of the role, which is assumed anew before it ends: emptying a large bucket takes hours."""
         import boto3
+        import botocore.session
+        from botocore.credentials import RefreshableCredentials
 
+        sts = self.sts()
         external_id: Any = {"ExternalId": role.external_id} if role.external_id else {}
-        what = f"assume the deploying role {role.arn} (aws.deploy_role)"
-        with aws_errors(what, _DEPLOY_ROLE_ADVICE):
-            answer = self.sts().assume_role(RoleArn=role.arn, RoleSessionName="dataloop-sts", **external_id)
-        credentials = answer["Credentials"]
-        return boto3.Session(
-            aws_access_key_id=credentials["AccessKeyId"],
-            aws_secret_access_key=credentials["SecretAccessKey"],
-            aws_session_token=credentials["SessionToken"],
-            region_name=self.region,
-        )
+
+        def assume() -> dict[str, str]:
+            with aws_errors(f"assume the deploying role {role.arn} (aws.deploy_role)", _DEPLOY_ROLE_ADVICE):
+                answer = sts.assume_role(RoleArn=role.arn, RoleSessionName="dataloop-sts", **external_id)
+            credentials = answer["Credentials"]
+            return {
+                "access_key": credentials["AccessKeyId"],
+                "secret_key": credentials["SecretAccessKey"],
+                "token": credentials["SessionToken"],
+                "expiry_time": credentials["Expiration"].isoformat(),
+            }
+
+        inner = botocore.session.get_session()
+        credentials = RefreshableCredentials.create_from_metadata(assume(), assume, "assume-role")
+        inner.register_component("credential_provider", _Given(credentials))
+        return boto3.Session(botocore_session=inner, region_name=self.region)
 
     def s3(self) -> S3Client:
         """A client of S3."""
@@ -130,6 +141,16 @@ class Aws:
         """A client of STS, at the region's own endpoint."""
         with _usable_settings():
             return self._session.client("sts", config=_config())
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What botocore asks for credentials."""
+
+    credentials: Any
+
+    def load_credentials(self) -> Any:
+        return self.credentials
 
 
 def _config() -> Config:
@@ -153,16 +174,35 @@ def _usable_settings() -> Iterator[None]:
         ) from None
 
 
-def outcome(call: Callable[[], object]) -> str | None:
-    """Makes a call: None where it went through, else AWS's error code, or the kind of the failure without an answer."""
+@dataclass(frozen=True)
+class Failure:
+    """A call that did not go through.
+
+    Attributes:
+        code: AWS's error code, or the kind of the failure where there was no answer.
+        reason: of a refusal, in a few words, where AWS gives one: see :func:`dataloop_sts.refusals.reason`.
+    """
+
+    code: str
+    reason: str = ""
+
+    @property
+    def refused(self) -> bool:
+        """Whether AWS knows who asks and says no."""
+        return self.code in REFUSED
+
+
+def failure(call: Callable[[], object]) -> Failure | None:
+    """Makes a call: None where it went through, else what came of it."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         call()
     except ClientError as error:
-        return _code(error)
+        code = _code(error)
+        return Failure(code, reason(error.response.get("Error", {}).get("Message", "")) if code in REFUSED else "")
     except BotoCoreError as error:
-        return type(error).__name__
+        return Failure(type(error).__name__)
     return None
 
 

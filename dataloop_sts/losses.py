@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dataloop_sts.aws import MISSING, Aws, aws_errors
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import AwsError, NotFound
-from dataloop_sts.verify import PROBE_NAME, RANDOM_PROBE_PREFIX
+from dataloop_sts.probes import PROBE_NAME, RANDOM_PROBE_PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,6 +32,11 @@ def confirmed(customer: str) -> bool:
 def how_to_confirm(customer: str) -> str:
     """What to set for one run."""
     return f"To go on and lose it, set {CONFIRM_VARIABLE}={customer} for this one run."
+
+
+def how_to_go_on(customer: str) -> str:
+    """What to set for one run of a change that loses no data."""
+    return f"To go on all the same, set {CONFIRM_VARIABLE}={customer} for this one run."
 
 
 def customer_objects(s3: S3Client, bucket: str, folders: Folders) -> Iterator[tuple[str, str]]:

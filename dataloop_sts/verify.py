@@ -11,10 +11,9 @@ not, the probe is ``test-file``, the name that Dataloop's own TEST uses, so that
 
 from __future__ import annotations
 
-import secrets
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -22,22 +21,22 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from dataloop_sts import steps
-from dataloop_sts.aws import REFUSED, Aws, outcome
+from dataloop_sts.aws import Aws, failure
+from dataloop_sts.probes import PROBE_NAME, Probe, taken_as_allowed
 from dataloop_sts.waiting import attempts, settle_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PROBE_NAME = "test-file"
-RANDOM_PROBE_PREFIX = "dataloop-sts-probe-"
-"""What the name of every other object begins with that the verification writes."""
 _SESSION_NAME = "dataloop-sts-verification"
 _SESSION_SECONDS = 900  # the least that AWS allows
+OUTSIDE_SECONDS = 30.0
+"""How long a refused AssumeRole is tried again where the role may be assumed from some addresses only."""
+_OUTSIDE = (
+    "refused here, where the address may be outside of aws.trust_source_ips: the rest was not tried, Dataloop's TEST "
+    "has to prove it"
+)
 ALLOWED, REFUSED_TEXT = "allowed", "refused"
-# The answer to who may read a key that is not there but may not list the bucket: it refuses the listing, by name.
-# https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html,
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
-_LISTING_REFUSED = "to perform: s3:ListBucket "
 
 
 class Target(steps.Request):
@@ -59,6 +58,8 @@ class VerificationRequest(steps.Request):
     secret_access_key: SecretStr
     role_arn: str
     targets: tuple[Target, ...]
+    source_ips: tuple[str, ...] = ()
+    """The address ranges from which alone the role may be assumed; none for all."""
     documents: str = ""
 
 
@@ -87,52 +88,29 @@ class Report(BaseModel):
         return next((check for check in self.checks if not check.ok), None)
 
 
-class _Probe:
-    """An object of the verification's own, and whether it may be there."""
-
-    def __init__(self, bucket: str, prefix: str, name: str | None = None) -> None:
-        self.bucket = bucket
-        self.key = prefix + (name or f"{RANDOM_PROBE_PREFIX}{secrets.token_hex(8)}")
-        self.there = False
-
-    def put(self, s3: S3Client) -> None:
-        # AWS looks at the condition only after it has authorised the write
-        with _taken_as_allowed("PreconditionFailed"):
-            s3.put_object(Bucket=self.bucket, Key=self.key, Body=b"", IfNoneMatch="*")
-        self.there = True
-
-    def get(self, s3: S3Client) -> None:
-        s3.get_object(Bucket=self.bucket, Key=self.key)
-
-    def delete(self, s3: S3Client) -> None:
-        s3.delete_object(Bucket=self.bucket, Key=self.key)
-        self.there = False
-
-    def put_and_remove(self, s3: S3Client) -> None:
-        self.put(s3)
-        outcome(partial(self.delete, s3))
-
-    def get_missing(self, s3: S3Client) -> None:
-        with _taken_as_allowed("NoSuchKey", naming=_LISTING_REFUSED):
-            self.get(s3)
-
-
 @dataclass(frozen=True)
 class _Expectation:
     name: str
     expected: str
     calls: tuple[Callable[[], object], ...]
     """Each has to answer as expected."""
-    leaves: _Probe | None = None
+    leaves: Probe | None = None
     """What has to be named if it is still there after the calls."""
+    writes: bool = False
+    """Whether the calls write an object where they are allowed, or need one that was written."""
 
 
-def verify(request: VerificationRequest, *, seconds: float) -> Report:
+def verify(request: VerificationRequest, *, seconds: float, writing: bool = True) -> Report:
     """Tries everything, each call again until it answers as expected or the time is up, since IAM settles late.
+
+    Where the role may be assumed from some addresses only and AWS refuses it to this machine, that is no failure: AWS
+    does not say whether the address is the reason. The check tells so, what the role may do is not tried, and
+    Dataloop's TEST, whose calls come from inside, is what proves the connection.
 
     Args:
         request: what to try.
         seconds: how long all of it may wait in total for IAM to settle.
+        writing: False leaves out what writes a probe, or needs one, and so asks for listings and refusals alone.
     """
     checks: list[Check] = []
     clock = iter(attempts(seconds))
@@ -140,8 +118,13 @@ def verify(request: VerificationRequest, *, seconds: float) -> Report:
     user = Aws(request.region, access_key_id=request.access_key_id, secret_access_key=request.secret_access_key)
     role = _assumed(user, request, clock, checks)
     if role:
-        for expectation in [*_role_expectations(role, request.targets), *_user_expectations(user, request.targets)]:
-            checks.append(_settled(expectation, clock))
+        checks += [
+            _settled(expectation, clock)
+            for expectation in _role_expectations(role, request.targets)
+            if writing or not expectation.writes
+        ]
+    if checks[0].ok:
+        checks += [_settled(expectation, clock) for expectation in _user_expectations(user, request.targets)]
     return Report(ok=all(check.ok for check in checks), checks=tuple(checks))
 
 
@@ -163,7 +146,16 @@ def _assumed(user: Aws, request: VerificationRequest, clock: Iterator[int], chec
             )
         ]
 
-    checks.append(_settled(_Expectation("user assumes the role", ALLOWED, (assume,)), clock))
+    expectation = _Expectation("user assumes the role", ALLOWED, (assume,))
+    if not request.source_ips:
+        checks.append(_settled(expectation, clock))
+    else:
+        inside_until = time.monotonic() + OUTSIDE_SECONDS
+        check = _settled(expectation, clock, lambda actual: _is_refused(actual) and time.monotonic() > inside_until)
+        outside = Check(
+            name=check.name, expected=f"allowed from {', '.join(request.source_ips)}", actual=_OUTSIDE, ok=True
+        )
+        checks.append(outside if _is_refused(check.actual) else check)
     return sessions[0] if sessions else None
 
 
@@ -177,22 +169,22 @@ def _role_expectations(role: Aws, targets: tuple[Target, ...]) -> Iterator[_Expe
 
 def _inside(t: Target, connections: tuple[S3Client, S3Client]) -> Iterator[_Expectation]:
     s3 = connections[0]
-    probe = _Probe(t.bucket, t.prefix, None if t.allow_delete else PROBE_NAME)
+    probe = Probe(t.bucket, t.prefix, None if t.allow_delete else PROBE_NAME)
     yield _allowed(t.driver, "list", lambda: s3.list_objects_v2(Bucket=t.bucket, Prefix=t.prefix, MaxKeys=1))
-    yield _allowed(t.driver, "put", partial(probe.put, s3))
-    yield _allowed(t.driver, "get", partial(probe.get, s3))
+    yield _allowed(t.driver, "put", partial(probe.put, s3), writes=True)
+    yield _allowed(t.driver, "get", partial(probe.get, s3), writes=True)
     if t.allow_delete:
-        yield _allowed(t.driver, "delete", partial(probe.delete, s3), leaves=probe)
+        yield _allowed(t.driver, "delete", partial(probe.delete, s3), leaves=probe, writes=True)
     else:
         # a key that is not there: AWS refuses before it looks, and a delete that is not refused deletes nothing
-        yield _refused(t.driver, "delete", connections, _Probe(t.bucket, t.prefix).delete)
+        yield _refused(t.driver, "delete", connections, Probe(t.bucket, t.prefix).delete)
     yield _refused(t.driver, "read the bucket's policy", connections, partial(_get_bucket_policy, t.bucket))
 
 
 def _outside(t: Target, connections: tuple[S3Client, S3Client]) -> Iterator[_Expectation]:
-    probe = _Probe(t.bucket, "")
+    probe = Probe(t.bucket, "")
 
-    def refused(what: str, call: Callable[[S3Client], object], leaves: _Probe | None = None) -> _Expectation:
+    def refused(what: str, call: Callable[[S3Client], object], leaves: Probe | None = None) -> _Expectation:
         return _refused(t.driver, f"{what} outside the folder", connections, call, leaves)
 
     yield refused("list", lambda s3: s3.list_objects_v2(Bucket=t.bucket, MaxKeys=1))
@@ -213,7 +205,7 @@ def _list(bucket: str, s3: S3Client) -> None:
 
 
 def _get_bucket_policy(bucket: str, s3: S3Client) -> None:
-    with _taken_as_allowed("NoSuchBucketPolicy"):
+    with taken_as_allowed("NoSuchBucketPolicy"):
         s3.get_bucket_policy(Bucket=bucket)
 
 
@@ -222,8 +214,10 @@ def _two_connections(caller: Aws) -> tuple[S3Client, S3Client]:
     return caller.s3(), caller.s3()
 
 
-def _allowed(who: str, what: str, call: Callable[[], object], leaves: _Probe | None = None) -> _Expectation:
-    return _Expectation(f"{who}: {what}", ALLOWED, (call,), leaves)
+def _allowed(
+    who: str, what: str, call: Callable[[], object], leaves: Probe | None = None, writes: bool = False
+) -> _Expectation:
+    return _Expectation(f"{who}: {what}", ALLOWED, (call,), leaves, writes)
 
 
 def _refused(
@@ -231,17 +225,20 @@ def _refused(
     what: str,
     connections: tuple[S3Client, S3Client],
     call: Callable[[S3Client], object],
-    leaves: _Probe | None = None,
+    leaves: Probe | None = None,
 ) -> _Expectation:
     # Where a policy was narrowed just now, one host may refuse what another still allows, so a refusal counts when both
     # connections give it, one after the other. That it is not from before the policy was granted at all is shown by
     # the driver's allowed calls, which come first.
-    return _Expectation(f"{who}: {what}", REFUSED_TEXT, tuple(partial(call, s3) for s3 in connections), leaves)
+    calls = tuple(partial(call, s3) for s3 in connections)
+    return _Expectation(f"{who}: {what}", REFUSED_TEXT, calls, leaves, writes=leaves is not None)
 
 
-def _settled(expectation: _Expectation, clock: Iterator[int]) -> Check:
+def _settled(
+    expectation: _Expectation, clock: Iterator[int], gives_up: Callable[[str], bool] = lambda actual: False
+) -> Check:
     actual = _outcome(expectation)
-    while actual != expectation.expected and next(clock, None) is not None:
+    while actual != expectation.expected and not gives_up(actual) and next(clock, None) is not None:
         actual = _outcome(expectation)
     ok = actual == expectation.expected
     probe = expectation.leaves
@@ -253,24 +250,15 @@ def _settled(expectation: _Expectation, clock: Iterator[int]) -> Check:
 def _outcome(expectation: _Expectation) -> str:
     """What the first call that does not answer as expected answered: allowed, refused, or AWS's code for all else."""
     for call in expectation.calls:
-        code = outcome(call)
-        actual = ALLOWED if code is None else REFUSED_TEXT if code in REFUSED else code
+        failed = failure(call)
+        actual = ALLOWED if failed is None else REFUSED_TEXT if failed.refused else failed.code
         if actual != expectation.expected:
-            return actual
+            return f"{actual}: {failed.reason}" if failed and failed.reason else actual
     return expectation.expected
 
 
-@contextmanager
-def _taken_as_allowed(code: str, naming: str = "") -> Iterator[None]:
-    """Lets an error pass that AWS gives only to a caller who may make the call: by its code, or by what it names."""
-    from botocore.exceptions import ClientError
-
-    try:
-        yield
-    except ClientError as error:
-        answer = error.response.get("Error", {})
-        if answer.get("Code") != code and not (naming and naming in answer.get("Message", "")):
-            raise
+def _is_refused(actual: str) -> bool:
+    return actual.partition(":")[0] == REFUSED_TEXT
 
 
 def _step(request: VerificationRequest) -> int:

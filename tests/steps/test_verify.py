@@ -38,6 +38,11 @@ def request_of(connected: Connected, **changes: Any) -> VerificationRequest:
     )
 
 
+def not_allowed(**calls: str) -> dict[str, str]:
+    """What comes of calls that no policy of the role allows: their actions by their names."""
+    return {name: f"refused: no identity-based policy allows s3:{action}" for name, action in calls.items()}
+
+
 def failed(report: Report) -> dict[str, str]:
     """What came of the checks that do not hold, by their names without the driver's."""
     return {check.name.partition(": ")[2] or check.name: check.actual for check in report.checks if not check.ok}
@@ -89,7 +94,7 @@ def test_a_role_that_may_not_delete_although_it_must_is_found_and_its_probe_name
     connected = world.connect(prefix="raw", allow_delete=False)
     found = failed(verify(request_of(connected, allow_delete=True), seconds=0))
     assert list(found) == ["delete"]
-    assert found["delete"].startswith("refused ")
+    assert found["delete"].startswith("refused: no identity-based policy allows s3:DeleteObject ")
     assert OWN.findall(found["delete"]) == [(connected.bucket, key) for key in world.keys(connected.bucket)]
     assert world.keys(connected.bucket)[0].startswith("raw/")
 
@@ -165,7 +170,10 @@ def test_a_probe_that_cannot_be_read_is_no_success(world: World) -> None:
     ]
     document = json.dumps({"Version": "2012-10-17", "Statement": statements})
     world.iam.put_role_policy(RoleName=connected.role, PolicyName="also", PolicyDocument=document)
-    assert failed(verify(request_of(connected), seconds=0)) == {"put": "refused", "get": "NoSuchKey"}
+    assert failed(verify(request_of(connected), seconds=0)) == {
+        "put": "refused: explicit deny in an identity-based policy for s3:PutObject",
+        "get": "NoSuchKey",
+    }
 
 
 def test_a_refusal_counts_only_where_a_second_connection_gives_it_too(
@@ -201,8 +209,8 @@ def test_a_user_with_a_permission_of_its_own_is_found(world: World) -> None:
 def test_a_role_without_its_policy_fails_at_each_thing_it_must_do(world: World) -> None:
     connected = world.connect(allow_delete=True)
     world.iam.detach_role_policy(RoleName=connected.role, PolicyArn=connected.policy_arn)
-    assert failed(verify(request_of(connected), seconds=0)) == dict.fromkeys(
-        ["list", "put", "get", "delete"], "refused"
+    assert failed(verify(request_of(connected), seconds=0)) == not_allowed(
+        list="ListBucket", put="PutObject", get="GetObject", delete="DeleteObject"
     )
 
 
@@ -210,7 +218,9 @@ def test_a_put_is_refused_also_where_the_object_is_there_already(world: World) -
     connected = world.connect(allow_delete=False)
     world.s3.put_object(Bucket=connected.bucket, Key="test-file", Body=b"")
     world.iam.detach_role_policy(RoleName=connected.role, PolicyArn=connected.policy_arn)
-    assert failed(verify(request_of(connected), seconds=0)) == dict.fromkeys(["list", "put", "get"], "refused")
+    assert failed(verify(request_of(connected), seconds=0)) == not_allowed(
+        list="ListBucket", put="PutObject", get="GetObject"
+    )
 
 
 def test_a_user_made_anew_under_the_same_name_is_locked_out(world: World) -> None:
@@ -221,7 +231,7 @@ def test_a_user_made_anew_under_the_same_name_is_locked_out(world: World) -> Non
     key = world.iam.create_access_key(UserName=connected.user)["AccessKey"]
     connected.access_key_id, connected.secret = key["AccessKeyId"], key["SecretAccessKey"]
     report = verify(request_of(connected), seconds=0)
-    assert failed(report) == {"user assumes the role": "refused"}
+    assert failed(report) == {"user assumes the role": "refused: no resource-based policy allows sts:AssumeRole"}
     assert len(report.checks) == 1  # without a session there is nothing more to try
     assert not report.ok
 
