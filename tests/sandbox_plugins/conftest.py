@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -17,6 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # the folder is no package, and 
 
 from plugin_driver import PluginProcess, start_plugin, stop_plugin
 
+if TYPE_CHECKING:
+    from engine_stacks import MakeStack
+
 
 @pytest.fixture(scope="module")
 def aws_server() -> Iterator[AwsServer]:
@@ -24,6 +27,14 @@ def aws_server() -> Iterator[AwsServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def stack_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStack:
+    """Makes a stack of the real engine for a program."""
+    from engine_stacks import stack_maker  # the official SDK takes long to import, and few tests need it
+
+    return stack_maker(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="module")

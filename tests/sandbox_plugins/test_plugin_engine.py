@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
-import sys
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,17 +12,13 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_command as command
 import pytest
-from plugin_driver import CHECKOUT
+from engine_stacks import MakeStack, aws_provider, changes, steps_of
 from pulumi import automation
 
-from sandbox import engine as sandbox_engine
 from sandbox.aws.server import AwsServer
 
 # importing pulumi_aws warns of each old resource type that it still has
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pulumi_aws.*")
-
-MakeStack = Callable[[Callable[[], None]], automation.Stack]
-PLUGINS = {"aws": "7.51.1", "command": "1.2.1"}
 
 
 @dataclass
@@ -40,7 +32,7 @@ class Wanted:
 
     def program(self) -> None:
         name = f"engine-test-{self.suffix}"
-        provider = _provider(self.server, allowed_account_ids=[self.allowed_account or self.server.account_id])
+        provider = aws_provider(self.server, allowed_account_ids=[self.allowed_account or self.server.account_id])
         options = pulumi.ResourceOptions(provider=provider)
         bucket = aws.s3.Bucket("bucket", bucket=name, force_destroy=True, opts=options)
         aws.s3.BucketOwnershipControls(
@@ -72,63 +64,9 @@ class Wanted:
         return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def _provider(server: AwsServer, **changed: Any) -> aws.Provider:
-    url = server.endpoint_url
-    settings: dict[str, Any] = {
-        "region": server.region,
-        "access_key": server.access_key_id,
-        "secret_key": server.secret_access_key,
-        "endpoints": [aws.ProviderEndpointArgs(iam=url, s3=url, sts=url)],
-        "s3_use_path_style": True,
-        "skip_metadata_api_check": True,
-        "default_tags": aws.ProviderDefaultTagsArgs(tags={"managed-by": "pulumi"}),
-        "ignore_tags": aws.ProviderIgnoreTagsArgs(key_prefixes=["AKIA"]),
-    }
-    return aws.Provider("aws", **(settings | changed))
-
-
 def _trust(arn: str) -> str:
     statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "sts:AssumeRole"}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-@pytest.fixture
-def stack_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeStack:
-    """Makes a stack for a program, in a backend and a PULUMI_HOME of its own that has the stand-ins."""
-    located = sandbox_engine.locate()
-    if located is None:
-        pytest.fail("no Pulumi engine: `make setup` builds or installs one", pytrace=False)
-    home, backend = tmp_path / "home", tmp_path / "backend"
-    backend.mkdir()
-    for plugin, version in PLUGINS.items():
-        folder = home / "plugins" / f"resource-{plugin}-v{version}"
-        folder.mkdir(parents=True)
-        launcher = folder / f"pulumi-resource-{plugin}"
-        launcher.write_text(
-            f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(CHECKOUT))} exec {shlex.quote(sys.executable)} "
-            f'-m sandbox.plugins.{plugin} "$@"\n'
-        )
-        launcher.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{located.bin_dir}{os.pathsep}{os.environ['PATH']}")
-    for name, value in {
-        "PULUMI_HOME": str(home),
-        "PULUMI_CONFIG_PASSPHRASE": "only-for-this-test",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-
-    def make(program: Callable[[], None]) -> automation.Stack:
-        settings = automation.ProjectSettings("plugins", "python", backend=automation.ProjectBackend(backend.as_uri()))
-        return automation.create_stack(
-            "test", "plugins", program, opts=automation.LocalWorkspaceOptions(project_settings=settings)
-        )
-
-    return make
-
-
-def _changes(result: Any) -> dict[str, int]:
-    return {operation: count for operation, count in result.summary.resource_changes.items() if count}
 
 
 def test_a_program_is_created_changed_refreshed_and_destroyed(
@@ -137,7 +75,7 @@ def test_a_program_is_created_changed_refreshed_and_destroyed(
     wanted = Wanted(aws_server)
     stack, name = stack_of(wanted.program), f"engine-test-{wanted.suffix}"
     created = stack.up()
-    assert _changes(created) == {"create": 10}
+    assert changes(created) == {"create": 10}
     assert created.outputs["checked"].value == "checked" and not created.outputs["checked"].secret
     assert created.outputs["account"].value == aws_server.account_id
     secret = created.outputs["secret"].value
@@ -151,14 +89,14 @@ def test_a_program_is_created_changed_refreshed_and_destroyed(
     iam.tag_user(UserName=name, Tags=[{"Key": "AKIAEXAMPLE", "Value": "DataLoop"}])
     wanted.actions = ("s3:GetObject",)
     mended = stack.up(refresh=True)
-    assert _changes(mended) == {"same": 7, "update": 3}, (
+    assert changes(mended) == {"same": 7, "update": 3}, (
         mended.stdout
     )  # the policy, the check, and the role's description
     assert (
         "Description" not in iam.get_role(RoleName=name)["Role"]
         or not iam.get_role(RoleName=name)["Role"]["Description"]
     )
-    assert _changes(stack.up()) == {"same": 10}
+    assert changes(stack.up()) == {"same": 10}
 
     stack.destroy()
     assert name not in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
@@ -178,20 +116,6 @@ def test_another_account_stops_everything_with_a_clear_message(
     assert f"engine-test-{wanted.suffix}" not in {user["UserName"] for user in iam.list_users()["Users"]}
 
 
-def _steps(update: Callable[..., Any]) -> list[str]:
-    """Runs an operation; answers what was done to AWS, in the order of completion."""
-    done: list[str] = []
-
-    def note(event: automation.EngineEvent) -> None:
-        if (finished := event.res_outputs_event) is not None:
-            step = finished.metadata
-            if step.type.startswith("aws:") and step.op not in ("same", "replace"):
-                done.append(f"{step.op.value} {step.urn.rsplit('::', maxsplit=1)[1]}")
-
-    update(on_event=note)
-    return done
-
-
 @dataclass
 class UserWithKey:
     """A user and its key; the user's name and options change between two updates."""
@@ -201,7 +125,7 @@ class UserWithKey:
     options: dict[str, Any] = field(default_factory=dict)
 
     def program(self) -> None:
-        provider = _provider(self.server)
+        provider = aws_provider(self.server)
         user = aws.iam.User("user", name=self.name, opts=pulumi.ResourceOptions(provider=provider, **self.options))
         aws.iam.AccessKey("key", user=user.name, opts=pulumi.ResourceOptions(provider=provider))
 
@@ -216,9 +140,9 @@ def test_a_user_renamed_in_place_is_lost_to_the_engine(stack_of: MakeStack, aws_
     stack = stack_of(wanted.program)
     stack.up()
     wanted.name = f"{name}-new"
-    assert _steps(stack.up) == ["update user", "create-replacement key", "delete-replaced key"]
+    assert steps_of(stack.up) == ["update user", "create-replacement key", "delete-replaced key"]
     assert len(iam.list_access_keys(UserName=wanted.name)["AccessKeyMetadata"]) == 2  # no key is deleted
-    assert _changes(stack.refresh())["delete"] == 1
+    assert changes(stack.refresh())["delete"] == 1
     stack.destroy()
     assert _user_names(iam, name) == [f"{name}-new"]
 
@@ -231,7 +155,7 @@ def test_replace_on_changes_replaces_a_renamed_user_and_creates_first(
     stack = stack_of(wanted.program)
     stack.up()
     wanted.name = f"{name}-new"
-    assert _steps(stack.up) == [
+    assert steps_of(stack.up) == [
         "create-replacement user",
         "create-replacement key",
         "delete-replaced key",
@@ -239,7 +163,7 @@ def test_replace_on_changes_replaces_a_renamed_user_and_creates_first(
     ]
     assert _user_names(iam, name) == [f"{name}-new"]
     assert len(iam.list_access_keys(UserName=wanted.name)["AccessKeyMetadata"]) == 1
-    assert _changes(stack.refresh()) == {"same": 4}
+    assert changes(stack.refresh()) == {"same": 4}
     stack.destroy()
     assert _user_names(iam, name) == []
 
@@ -250,19 +174,19 @@ def test_another_region_of_the_provider_moves_a_bucket_with_its_settings(
     name, region = f"engine-test-{uuid.uuid4().hex[:10]}", ["us-east-1"]
 
     def program() -> None:
-        options = pulumi.ResourceOptions(provider=_provider(aws_server, region=region[0]))
+        options = pulumi.ResourceOptions(provider=aws_provider(aws_server, region=region[0]))
         bucket = aws.s3.Bucket("bucket", bucket=name, opts=options)
         aws.s3.BucketPublicAccessBlock("access", bucket=bucket.bucket, block_public_acls=True, opts=options)
 
     stack = stack_of(program)
     stack.up()
     region[0] = "eu-west-1"
-    assert _steps(stack.up) == [
+    assert steps_of(stack.up) == [
         "delete-replaced access",
         "delete-replaced bucket",
         "create-replacement bucket",
         "create-replacement access",
     ]
     assert s3.get_bucket_location(Bucket=name)["LocationConstraint"] == "eu-west-1"
-    assert _changes(stack.up()) == {"same": 4}
+    assert changes(stack.up()) == {"same": 4}
     stack.destroy()
