@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dataloop_sts.dataloop import DataloopClient, Organization
+from dataloop_sts.dataloop import DataloopClient, Driver, Organization
 from dataloop_sts.errors import Forbidden, NotFound, Problem
 from dataloop_sts.losses import confirmed, datasets_lost, how_to_confirm
-from dataloop_sts.preflight.request import PreflightRequest
+from dataloop_sts.preflight.request import DriverPlace, PreflightRequest
 
 # Roles of an organization that may not manage integrations; an owner may, of others the platform decides.
 _NOT_OWNERS = frozenset({"member", "worker"})
@@ -87,8 +87,23 @@ def _drivers_lost(client: DataloopClient, request: PreflightRequest) -> Iterator
             live = client.drivers(project_id=old.project_id)
         except NotFound:  # the project is gone, and its drivers and datasets with it
             continue
-        for driver in (driver for driver in live if driver.name == old.name):
-            if lost := datasets_lost(client, old.project_id, driver.id, old.name):
+        named = [driver for driver in live if driver.name == old.name]
+        for driver in named or _at_its_place(client, request, old, live):
+            if lost := datasets_lost(client, old.project_id, driver.id, driver.name):
                 what = "moves to another bucket or folder" if new else "leaves the spec"
                 message = f"{lost}, which would lose access to the storage, since the driver {what}."
                 yield Problem("drivers[]", f"{message} {how_to_confirm(request.customer)}")
+
+
+def _at_its_place(
+    client: DataloopClient, request: PreflightRequest, old: DriverPlace, live: list[Driver]
+) -> Iterator[Driver]:
+    """A driver that got another name in the console is known by its integration, bucket and folder."""
+    known = request.known.names if request.known else request.names
+    integrations = client.integrations(request.organization_id)
+    ours = {integration.id for integration in integrations if integration.name == known.integration}
+    stay = {driver.name for driver in request.names.drivers}
+    for driver in live:
+        same_place = (driver.bucket, driver.path.strip("/")) == (old.bucket, old.path.strip("/"))
+        if same_place and driver.integration_id in ours and driver.name not in stay:
+            yield driver

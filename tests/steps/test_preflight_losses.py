@@ -26,9 +26,7 @@ def driver_id(world: World, request_of: Callable[..., PreflightRequest]) -> str:
     return made
 
 
-@pytest.fixture(
-    params=[(None, LEAVES), ({"name": "new"}, LEAVES), ({"bucket": "new"}, MOVES), ({"path": "raw/"}, MOVES)]
-)
+@pytest.fixture(params=[(None, LEAVES), ({"name": "new"}, LEAVES), ({"path": "raw/"}, MOVES)])
 def change(
     request: pytest.FixtureRequest, world: World, request_of: Callable[..., PreflightRequest]
 ) -> tuple[PreflightRequest, str]:
@@ -69,6 +67,29 @@ def test_a_driver_that_stays_is_not_asked_for_its_datasets(
         world.make_dataset(driver_id, f"set-{world.tag}")
     assert problems(known(world, request_of())) == {}
     assert "/datasets/query" not in world.calls("POST")
+
+
+def test_a_driver_that_was_renamed_in_the_console_is_found_by_its_place(
+    world: World, driver_id: str, request_of: Callable[..., PreflightRequest]
+) -> None:
+    with world.preparing():
+        world.make_dataset(driver_id, f"set-{world.tag}")
+        world.call("PATCH", f"/drivers/{driver_id}", json={"name": f"renamed-{world.tag}", "payload": {}})
+    other = place(world, name=f"other-{world.tag}")
+    found = problems(known(world, request_of(drivers=(other,)), drivers=(place(world), other)))
+    assert list(found) == ["drivers[]"]
+    assert f"driver 'renamed-{world.tag}' is used by 1 dataset: set-{world.tag}, which" in found["drivers[]"]
+
+
+def test_a_driver_of_another_integration_is_not_taken_for_one_that_goes(
+    world: World, request_of: Callable[..., PreflightRequest]
+) -> None:
+    with world.preparing():
+        connected = world.connect()
+        foreign = world.client.create_integration(world.dataloop.org_id, f"foreign-{world.tag}", connected.credentials)
+        driver = world.make_driver(foreign.id, connected, f"foreign-driver-{world.tag}")
+        world.make_dataset(driver, f"set-{world.tag}")
+    assert problems(known(world, request_of(drivers=()), drivers=(place(world),))) == {}
 
 
 def test_a_driver_may_go_with_its_project(world: World, request_of: Callable[..., PreflightRequest]) -> None:
