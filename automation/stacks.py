@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from automation.errors import NoSuchStack
+from dataloop_sts.audit import Recorded
 from dataloop_sts.verify import VerificationRequest
 
 # How the engine marks a secret in an exported deployment:
@@ -34,6 +35,28 @@ def driver_ids(deployed: Mapping[str, Any]) -> dict[str, str]:
         for resource in _resources(deployed)
         if resource["type"] == "pulumi-python:dynamic/dataloop:StorageDriver"
     }
+
+
+def recorded(deployed: Mapping[str, Any]) -> Recorded | None:
+    """What the stack remembers of its connection; None where it has none."""
+    found: dict[str, Any] = {}
+    keys: list[str] = []
+    for resource in _resources(deployed):
+        outputs = resource.get("outputs") or {}
+        match resource["type"]:
+            case "aws:iam/user:User":
+                found["user_unique_id"] = outputs.get("uniqueId")
+            case "aws:iam/role:Role":
+                found["role_unique_id"] = outputs.get("uniqueId")
+            case "aws:iam/accessKey:AccessKey":
+                keys.append(resource["id"])
+            case "pulumi-python:dynamic/dataloop:Integration":
+                found["integration_id"] = resource["id"]
+                found["integration_updated_at"] = outputs.get("updated_at")
+                found["held_key_id"] = outputs.get("access_key_id")
+    if not found:
+        return None
+    return Recorded(access_key_ids=tuple(keys), driver_ids=driver_ids(deployed), **found)
 
 
 def _resources(deployed: Mapping[str, Any]) -> list[dict[str, Any]]:

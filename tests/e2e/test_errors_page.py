@@ -16,7 +16,13 @@ from tests.e2e.errors_page import assert_refused, assert_told, page
 from tests.e2e.harness import Project
 
 _ROOT = Path(__file__).resolve().parents[2]
-_SOURCES = sorted(path for package in ("dataloop_sts", "automation") for path in (_ROOT / package).rglob("*.py"))
+# What the audit finds is on docs/audit.md, which a test of its own holds.
+_SOURCES = sorted(
+    path
+    for package in ("dataloop_sts", "automation")
+    for path in (_ROOT / package).rglob("*.py")
+    if path.parent != _ROOT / "dataloop_sts" / "audit"
+)
 _SENTENCE_WORDS = 4
 # Sentences that no mistake prints: what a log, a report or a listing says.
 _NOT_ERRORS = {
@@ -31,6 +37,8 @@ _NOT_ERRORS = {
     "Policy of bucket <>",
     "datasets of driver <>",
     "Connection of stack <>",
+    "Audit of <> in <>, AWS account <>",
+    "<> of <> checks are clean; <>.",
     "<> is written. Go on with: pulumi preview --stack <>",
     "Destroy the connection of <> in <>?",
     "created by (?P<who>\\S+) \\(pid (?P<pid>\\d+)\\) at (?P<since>\\S+)",

@@ -1,0 +1,65 @@
+"""An audit of one connection: the record's spec, what is live, and what the stack remembers, brought together."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+from automation import stacks
+from automation.connection import Connection
+from automation.errors import NoSuchStack
+from dataloop_sts.audit import Facts, Recorded, Report, audit
+from dataloop_sts.aws import Aws
+from dataloop_sts.dataloop import DataloopClient
+from dataloop_sts.live import look
+from dataloop_sts.verify import VerificationRequest
+
+MAX_KEY_AGE_DAYS = 90
+"""The age from which AWS's own rules call an access key old.
+
+https://docs.aws.amazon.com/securityhub/latest/userguide/iam-controls.html#iam-3
+"""
+
+
+def audit_connection(
+    connection: Connection, *, max_key_age_days: int = MAX_KEY_AGE_DAYS, use_state: bool = True
+) -> Report:
+    """Audits a connection; changes nothing.
+
+    Args:
+        connection: which one.
+        max_key_age_days: from when on an access key is old.
+        use_state: whether the stack's state is asked. Without it nothing is compared with what the stack remembers, and
+            no call is made with its access key.
+
+    Raises:
+        AwsError: the credentials are missing or wrong, or AWS gives no answer.
+        DataloopError: likewise of Dataloop.
+        StackError: the stack is there and cannot be read.
+    """
+    client = DataloopClient.shared({**os.environ, **connection.environment.variables()})
+    recorded, request = _remembered(connection) if use_state else (None, None)
+    spec, environment = connection.spec, connection.environment.name
+    aws = Aws(spec.aws.region, deploy_role=spec.aws.deploy_role)
+    facts = Facts(
+        spec=spec,
+        environment=environment,
+        live=look(spec, environment, aws, client),
+        now=datetime.now(UTC),
+        max_key_age_days=max_key_age_days,
+        recorded=recorded,
+        customer=None if connection.own_stack else spec.customer,
+    )
+    return audit(facts, client, request)
+
+
+def _remembered(connection: Connection) -> tuple[Recorded | None, VerificationRequest | None]:
+    try:
+        deployed = connection.state(show_secrets=True)
+    except NoSuchStack:
+        return None, None
+    try:
+        request = stacks.verification_request(deployed, connection.stack)
+    except NoSuchStack:
+        request = None
+    return stacks.recorded(deployed), request
