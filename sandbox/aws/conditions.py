@@ -37,8 +37,12 @@ CONTEXT_KEYS = frozenset(
         "aws:userid",
         "aws:username",
         "aws:viaawsservice",
+        "iam:passedtoservice",
         "iam:permissionsboundary",
         "iam:policyarn",
+        "kms:calleraccount",
+        "kms:grantisforawsresource",
+        "kms:viaservice",
         "s3:authtype",
         "s3:delimiter",
         "s3:max-keys",
@@ -55,6 +59,9 @@ CONTEXT_KEYS = frozenset(
         "sts:rolesessionname",
     }
 )
+
+# KMS has a key of its own for each entry of an encryption context.
+_CONTEXT_KEY_FAMILIES = ("kms:encryptioncontext:",)
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _LITERALS = {"*": "*", "?": "?", "$": "$"}
@@ -101,13 +108,17 @@ def check(block: object) -> None:
 
 def _parse(operator: str, key: str) -> tuple[str, str, bool]:
     """Return the quantifier, the bare operator and whether it ends in IfExists."""
-    if key.lower() not in CONTEXT_KEYS:
+    if not _is_known(key.lower()):
         raise PolicyError(f"the condition key {key} is not known")
     quantifier, _, name = operator.rpartition(":")
     bare = name.removesuffix("IfExists")
     if operator != "Null" and (bare not in _OPERATORS or quantifier not in ("", "ForAllValues", "ForAnyValue")):
         raise PolicyError(f"the condition operator {operator} is not known")
     return quantifier, bare, bare != name
+
+
+def _is_known(key: str) -> bool:
+    return key in CONTEXT_KEYS or key.startswith(_CONTEXT_KEY_FAMILIES)
 
 
 def _operator_holds(operator: str, key: str, expected: list[str], context: Context, variables: bool) -> bool:
@@ -136,7 +147,7 @@ def _variable_value(text: str, context: Context) -> str | None:
     name = name.strip()
     if name in _LITERALS:
         return _LITERALS[name]
-    if name.lower() not in CONTEXT_KEYS:
+    if not _is_known(name.lower()):
         raise PolicyError(f"the policy variable {name} is not known")
     values = context.get(name.lower(), ())
     if len(values) == 1:

@@ -60,14 +60,14 @@ class Directory:
 
     def credential(self, access_key_id: str) -> Credential | None:
         """Return an active access key of a user, or a session's; None for any other."""
-        for user in _users():
-            for key in user.access_keys:
-                if key.access_key_id == access_key_id:
-                    usable = key.status == "Active" and self._in_force(key.create_date.replace(tzinfo=UTC))
-                    return Credential(user_principal(user), key.secret_access_key) if usable else None
+        for account in list(iam_backends):
+            if user := user_of_key(account, access_key_id):
+                key = user.get_access_key_by_id(access_key_id)
+                usable = key.status == "Active" and self._in_force(key.create_date.replace(tzinfo=UTC))
+                return Credential(user_principal(user), key.secret_access_key) if usable else None
         for account, by_partition in list(sts_backends.items()):
             sessions: list[Any] = by_partition[PARTITION].assumed_roles
-            for session in sessions:
+            for session in reversed(sessions):  # the latest are the ones in use
                 if session.access_key_id == access_key_id:
                     principal = Principal(
                         "session",
@@ -91,7 +91,7 @@ class Directory:
         """Return the policies on the caller's side: nothing for anonymous callers and for what no longer exists."""
         if principal.kind == "anonymous":
             return Policies()
-        bearer = _by_unique_id(principal.unique_id)
+        bearer = bearer_by_id(principal.unique_id)
         if bearer is None:
             return Policies()
         documents = self._documents(bearer)
@@ -108,7 +108,7 @@ class Directory:
 
     def bucket_policy(self, bucket: str) -> Document | None:
         """Return a bucket's policy, None without one. S3 is strongly consistent: no delay."""
-        stored = _bucket(bucket).stored_policy
+        stored = bucket_by_name(bucket).stored_policy
         return stored.bound if stored else None
 
     def _stored(self, stored: StoredPolicy | None) -> Document:
@@ -149,17 +149,18 @@ def unique_id_of(name: str) -> str | None:
     return next((bearer.id for bearer in _bearers() if name in (bearer.arn, bearer.id)), None)
 
 
+def bearer_by_id(unique_id: str) -> Any | None:
+    """Return moto's user or role of a unique id, None if there is none."""
+    for account in list(iam_backends):
+        if role := _iam(account).roles.get(unique_id):
+            return role
+    return next((user for user in _users() if user.id == unique_id), None)
+
+
 def arn_of(unique_id: str) -> str | None:
     """Return the ARN of an existing user or role."""
-    bearer = _by_unique_id(unique_id)
+    bearer = bearer_by_id(unique_id)
     return str(bearer.arn) if bearer else None
-
-
-def arn_by_name(account: str, kind: str, name: str) -> str | None:
-    """Return the ARN of a user, role or group of an account, which holds its path."""
-    backend = _iam(account)
-    groups = {"user": backend.users.values(), "role": backend.roles.values(), "group": backend.groups.values()}
-    return next((str(item.arn) for item in groups.get(kind, ()) if item.name == name), None)
 
 
 def role_by_arn(arn: str) -> Any | None:
@@ -173,13 +174,44 @@ def bucket_owner(bucket: str) -> str | None:
     return found[1] if found else None
 
 
+def bucket_by_name(name: str) -> Any:
+    """Return moto's bucket, which must exist."""
+    return _s3(name).buckets[name]
+
+
+def stored_object(bucket: str, key: str, version: str | None) -> Any | None:
+    """Return moto's object, or that version of it; None if there is none."""
+    return _s3(bucket).get_object(bucket, key, version) if bucket_owner(bucket) else None
+
+
+def stored_upload(bucket: str, upload_id: str) -> Any | None:
+    """Return moto's multipart upload that is under way, None if there is none."""
+    return bucket_by_name(bucket).multiparts.get(upload_id)
+
+
+def user_of_key(account: str, access_key_id: str) -> Any | None:
+    """Return moto's user of an account who has the access key, None if there is none."""
+    key = _iam(account).access_keys.get(access_key_id)
+    return _iam(account).users.get(key.user_name) if key else None
+
+
+def bearer_by_name(account: str, kind: str, name: str) -> Any | None:
+    """Return moto's user, role, group or instance profile of an account, None if there is none."""
+    backend = _iam(account)
+    if kind == "role":
+        return next((role for role in backend.roles.values() if role.name == name), None)
+    return {"user": backend.users, "group": backend.groups, "instance-profile": backend.instance_profiles}[kind].get(
+        name
+    )
+
+
 def _iam(account: str) -> Any:
     return iam_backends[account][PARTITION]
 
 
-def _bucket(bucket: str) -> Any:
+def _s3(bucket: str) -> Any:
     partition, account = s3_backends.bucket_accounts[bucket]
-    return s3_backends[account][partition].buckets[bucket]
+    return s3_backends[account][partition]
 
 
 def _users() -> Iterator[Any]:
@@ -195,10 +227,6 @@ def _roles() -> Iterator[Any]:
 def _bearers() -> Iterator[Any]:
     yield from _users()
     yield from _roles()
-
-
-def _by_unique_id(unique_id: str) -> Any | None:
-    return next((bearer for bearer in _bearers() if bearer.id == unique_id), None)
 
 
 def _parse(text: str) -> Document:

@@ -1,7 +1,7 @@
 """AWS's policy evaluation logic, as pure functions.
 
-Explicit deny first; then identity policies, permissions boundary, session policy and resource policy (a bucket's, or a
-role's trust policy), within one account and across two. What cannot be evaluated is refused.
+Explicit deny first; then identity policies, permissions boundary, session policy and resource policy (a bucket's, a
+KMS key's, or a role's trust policy), within one account and across two. What cannot be evaluated is refused.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
@@ -33,8 +33,11 @@ class Access:
 class Policies:
     """The documents that bear on an access; None where there is no such policy.
 
-    resource: a bucket policy or a trust policy, its principals bound to unique ids (see principals.bind).
+    resource: a bucket policy, trust policy or key policy, its principals bound to unique ids (see principals.bind).
     is_trust: the resource policy is a role's trust policy: it has no Resource element, and no access exists without it.
+    is_key: it is a KMS key's policy: no access exists without it, and it hands the decision to the identity policies
+    only where it names the account.
+    https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html#key-policy-default-allow-root-enable-iam
     """
 
     identity: tuple[Document, ...] = ()
@@ -42,6 +45,7 @@ class Policies:
     session: Document | None = None
     resource: Document | None = None
     is_trust: bool = False
+    is_key: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def _evaluate(access: Access, policies: Policies) -> Decision:
     if same_account and _Grant.DIRECT in grants:
         # What names the user or the session itself is not limited by what a boundary or session policy leaves out.
         return Decision(True)
-    if not grants and (policies.is_trust or not same_account):
+    if not grants and (policies.is_trust or policies.is_key or not same_account):
         return Decision(False, f"because no resource-based policy allows the {access.action} action")
     granted = same_account and bool(grants & {_Grant.ROLE, _Grant.PUBLIC})
     if not granted and not any(_identity_statements(document, access, "Allow") for document in policies.identity):

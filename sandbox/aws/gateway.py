@@ -6,7 +6,7 @@ moto is not thread-safe: requests are read at the same time, but decided and ser
 import ipaddress
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 from threading import Lock
@@ -18,20 +18,29 @@ from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import run_wsgi_app
 
-from sandbox.aws import directory, http_request, patch, query_actions, s3_actions, signature
+from sandbox.aws import (
+    directory,
+    http_request,
+    kms_actions,
+    last_use,
+    query_actions,
+    s3_actions,
+    signature,
+    sse_kms,
+)
 from sandbox.aws.authentication import Caller, authenticate
-from sandbox.aws.conditions import Context
+from sandbox.aws.authorization import Authorization, denied_anonymous
 from sandbox.aws.directory import PARTITION, Directory
 from sandbox.aws.errors import RefusedError, Reply, render
-from sandbox.aws.evaluator import Access, Decision, Policies, evaluate
 from sandbox.aws.http_request import HttpRequest
+from sandbox.aws.patch_s3 import deciding_each_key
 from sandbox.aws.s3_actions import Need, S3Call
 from sandbox.aws.signature import Signature
 
 CONTROL_PATH = "/sandbox-control/consistency"
 _MAX_DELAY_S = 3600
-_Service = Literal["iam", "s3", "sts"]
-_SERVICES: tuple[_Service, ...] = ("iam", "s3", "sts")
+_Service = Literal["iam", "kms", "s3", "sts"]
+_SERVICES: tuple[_Service, ...] = ("iam", "kms", "s3", "sts")
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +49,7 @@ class Gateway:
 
     def __init__(self, world: Directory) -> None:
         self._world = world
+        self._authorization = Authorization(world)
         self._lock = Lock()
         self._closed = False
         self._apps = {service: create_backend_app(service) for service in _SERVICES}
@@ -81,77 +91,92 @@ class Gateway:
         if self._closed:
             raise RefusedError(503, "ServiceUnavailable", "The sandbox has been stopped.")
         caller = authenticate(self._world, request, signed, service)
+        last_use.record(caller, service)
         if service == "s3":
             return self._serve_s3(environ, request, caller)
+        if service == "kms":
+            return self._serve_kms(environ, request, caller)
         return self._serve_query(environ, request, caller, service)
 
     def _serve_query(self, environ: dict[str, Any], request: HttpRequest, caller: Caller, service: _Service) -> Reply:
         principal = caller.principal
         form = query_actions.with_own_user(request.form, principal)
-        call = query_actions.map_call(service, form, principal, PARTITION, directory.arn_by_name)
-        policies, owner, role = self._policies_of(caller), principal.account, None
+        call = query_actions.map_call(service, form, principal)
+        context = {**caller.context, **call.context}
         if call.action == "sts:AssumeRole":
             role = directory.role_by_arn(call.resource)
-            trust = self._world.trust_of(role) if role else {}
-            policies = Policies(policies.identity, policies.boundary, policies.session, trust, is_trust=True)
-            owner = role.account_id if role else principal.account
-        if call.action != "sts:GetCallerIdentity":  # AWS allows it always, even against an explicit deny
-            access = Access(principal, call.action, call.resource, owner, {**caller.context, **call.context})
-            _require(access, evaluate(access, policies))
-        if role is not None:
-            query_actions.check_session(form, principal, role.max_session_duration)
+            self._authorization.require_role(caller, call.resource, role, context)
+            if role is not None:
+                query_actions.check_session(form, principal, role.max_session_duration)
+        elif call.action != "sts:GetCallerIdentity":  # AWS allows it always, even against an explicit deny
+            for action, resource in ((call.action, call.resource), *call.also):
+                self._authorization.require(caller, action, resource, context)
         _set_form(environ, form)
         return self._forward(environ, service, principal.account, caller)
+
+    def _serve_kms(self, environ: dict[str, Any], request: HttpRequest, caller: Caller) -> Reply:
+        call = kms_actions.map_call(request, caller.region)
+        context = {**caller.context, **call.context}
+        account, key_id = caller.principal.account, None
+        home = f"arn:{PARTITION}:kms:{caller.region}:{account}"
+        if call.key is None:
+            self._authorization.require(caller, call.action, "*", context)
+        else:
+            key = self._authorization.require_key(caller, call.action, call.key, caller.region, context)
+            kms_actions.check_key(call, key, account)
+            account, key_id = key.account_id, key.id
+        for action, resource in call.also(home):
+            self._authorization.require(caller, action, resource, context)
+        _set_body(environ, call.body(key_id), "application/x-amz-json-1.1")
+        return self._forward(environ, "kms", account, caller)
 
     def _serve_s3(self, environ: dict[str, Any], request: HttpRequest, caller: Caller) -> Reply:
         try:
             call = s3_actions.map_request(request)
         except RefusedError:
             if caller.principal.kind == "anonymous":
-                raise _denied_anonymous() from None
+                raise denied_anonymous() from None
             raise
         owner = directory.bucket_owner(call.bucket)
         if call.bucket and not call.creates and owner is None:
             if caller.principal.kind == "anonymous":
-                raise _denied_anonymous()
+                raise denied_anonymous()
             raise RefusedError(404, "NoSuchBucket", "The specified bucket does not exist")
         context = {**caller.context, **call.context}
-        for need in call.needs:
-            _require(*self._decide(caller, need, context))
+        try:
+            for need in call.needs:
+                self._authorization.require_in_s3(caller, need, context)
+        except RefusedError as refusal:
+            if (
+                request.method == "HEAD" and not call.key
+            ):  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+                refusal.headers += (("x-amz-bucket-region", directory.bucket_by_name(call.bucket).region_name),)
+            raise
+        stored_with = sse_kms.authorize(self._authorization, caller, request, call)
 
         def decide_key(action: str, resource: str) -> bool:
-            return self._decide(caller, Need(action, call.bucket, resource.partition("/")[2]), context)[1].allowed
+            need = Need(action, call.bucket, resource.partition("/")[2])
+            return self._authorization.allows_in_s3(caller, need, context)
 
-        each_key: AbstractContextManager[None] = patch.deciding_each_key(decide_key) if call.per_key else nullcontext()
+        each_key: AbstractContextManager[None] = deciding_each_key(decide_key) if call.per_key else nullcontext()
         _set_target(environ, call, s3_actions.query_without_signature(request))
+        _set_headers(environ, stored_with)
         account = caller.principal.account if call.creates or not owner else owner
         with each_key:
             reply = self._forward(environ, "s3", account, caller)
         if reply.status == 404 and call.reads:
             # Who may not list a bucket does not learn whether a key exists:
             # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-            _require(*self._decide(caller, Need("s3:ListBucket", call.bucket), context))
+            self._authorization.require_in_s3(caller, Need("s3:ListBucket", call.bucket), context)
         return reply
-
-    def _decide(self, caller: Caller, need: Need, context: Context) -> tuple[Access, Decision]:
-        own = self._policies_of(caller)
-        owner = None if need.action == "s3:CreateBucket" else directory.bucket_owner(need.bucket)
-        bucket_policy = self._world.bucket_policy(need.bucket) if owner else None
-        access = Access(
-            caller.principal, need.action, need.resource(PARTITION), owner or caller.principal.account, context
-        )
-        return access, evaluate(access, Policies(own.identity, own.boundary, own.session, bucket_policy))
-
-    def _policies_of(self, caller: Caller) -> Policies:
-        session_policy = caller.credential.session_policy if caller.credential else None
-        return self._world.policies_of(caller.principal, session_policy)
 
     def _forward(self, environ: dict[str, Any], service: _Service, account: str, caller: Caller) -> Reply:
         # moto reads the caller's key and region from this header alone; presigned and unsigned requests lack it.
         scope = f"{caller.access_key_id}/20000101/{caller.region}/{service}/aws4_request"
         environ["HTTP_AUTHORIZATION"] = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=checked"
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
-        environ.pop("HTTP_X_AMZ_TARGET", None)
+        if service != "kms":
+            environ.pop("HTTP_X_AMZ_TARGET", None)
         chunks, status, headers = run_wsgi_app(self._apps[service], environ, buffered=True)
         return Reply(int(status.split(" ", 1)[0]), tuple(headers.items()), b"".join(chunks))
 
@@ -180,24 +205,6 @@ def _service(request: HttpRequest, signed: Signature | None) -> _Service:
     raise RefusedError(501, "NotImplemented", f"The sandbox serves {', '.join(_SERVICES)}, not {signed.service}.")
 
 
-def _require(access: Access, decision: Decision) -> None:
-    if decision.allowed:
-        return
-    if access.principal.kind == "anonymous":
-        raise _denied_anonymous()
-    raise RefusedError(
-        403,
-        "AccessDenied",
-        f"User: {access.principal.arn} is not authorized to perform: {access.action} "
-        f"on resource: {access.resource} {decision.reason}",
-    )
-
-
-def _denied_anonymous() -> RefusedError:
-    # S3 answers 404 where the bucket does not exist; here an unsigned request that no policy allows is always a 403.
-    return RefusedError(403, "AccessDenied", "Access Denied")
-
-
 def _set_target(environ: dict[str, Any], call: S3Call, query: str) -> None:
     """Give moto the path-style form of a call, whatever form it came in: one parser decides what is addressed."""
     target = f"{call.raw_path}?{query}" if query else call.raw_path
@@ -210,16 +217,23 @@ def _set_target(environ: dict[str, Any], call: S3Call, query: str) -> None:
     }
 
 
+def _set_headers(environ: dict[str, Any], headers: Mapping[str, str]) -> None:
+    environ |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
+
+
 def _set_form(environ: dict[str, Any], form: dict[str, str]) -> None:
-    """Give moto exactly the parameters that were decided about, as a POST."""
-    body = urlencode(form).encode()
+    """Give moto exactly the parameters that were decided about."""
+    _set_body(environ, urlencode(form).encode(), "application/x-www-form-urlencoded; charset=utf-8")
+
+
+def _set_body(environ: dict[str, Any], body: bytes, content_type: str) -> None:
     environ |= {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": "/",
         "RAW_URI": "/",
         "REQUEST_URI": "/",
         "QUERY_STRING": "",
-        "CONTENT_TYPE": "application/x-www-form-urlencoded; charset=utf-8",
+        "CONTENT_TYPE": content_type,
         "CONTENT_LENGTH": str(len(body)),
         "wsgi.input": BytesIO(body),
     }

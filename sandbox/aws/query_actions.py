@@ -6,10 +6,12 @@ and https://docs.aws.amazon.com/service-authorization/latest/reference/list_awss
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from sandbox.aws import directory
+from sandbox.aws.directory import PARTITION
 from sandbox.aws.errors import RefusedError
 from sandbox.aws.principals import Principal
 
@@ -19,25 +21,49 @@ VERSIONS: Mapping[str, Literal["iam", "sts"]] = {"2010-05-08": "iam", "2011-06-1
 _STS_ACTIONS = {"AssumeRole", "GetAccessKeyInfo", "GetCallerIdentity"}
 _STS_UNSERVED = ("PolicyArns.member.", "Tags.member.", "TransitiveTagKeys.member.", "SourceIdentity", "SerialNumber")
 # Without UserName these mean the caller.
-_OWN_USER = {"CreateAccessKey", "DeleteAccessKey", "GetUser", "ListAccessKeys", "UpdateAccessKey"}
-# Parameter that names the resource -> type of the resource; the first that is there decides.
-_NAMED_BY = {"UserName": "user", "RoleName": "role", "GroupName": "group", "InstanceProfileName": "instance-profile"}
+_OWN_USER = {
+    "CreateAccessKey",
+    "CreateLoginProfile",
+    "DeleteAccessKey",
+    "DeleteLoginProfile",
+    "GetLoginProfile",
+    "GetUser",
+    "ListAccessKeys",
+    "ListMFADevices",
+    "ListServiceSpecificCredentials",
+    "ListSigningCertificates",
+    "ListSSHPublicKeys",
+    "UpdateAccessKey",
+}
+# Parameter that names the resource -> type of the resource. The first that is there decides: who joins a group or an
+# instance profile is not the resource, the group or profile is.
+_NAMED_BY = {"InstanceProfileName": "instance-profile", "GroupName": "group", "UserName": "user", "RoleName": "role"}
 _CREATED = {
     "CreateUser": "UserName",
     "CreateRole": "RoleName",
     "CreateGroup": "GroupName",
     "CreateInstanceProfile": "InstanceProfileName",
+    "CreatePolicy": "PolicyName",
 }
+_TAG_ACTIONS = {
+    "CreateUser": "iam:TagUser",
+    "CreateRole": "iam:TagRole",
+    "CreateInstanceProfile": "iam:TagInstanceProfile",
+    "CreatePolicy": "iam:TagPolicy",
+}
+# Where iam:PermissionsBoundary is the boundary that the user or role has, not one that the call sets.
+_BOUNDED = re.compile(r"(Attach|Detach|Put|Delete)(User|Role)Policy|Delete(User|Role)PermissionsBoundary")
 
 
 @dataclass(frozen=True)
 class QueryCall:
-    """One call of the query API, as IAM sees it."""
+    """One call of the query API, as IAM sees it. also: other actions that it needs, each with its resource."""
 
     service: str
     operation: str
     resource: str
     context: Mapping[str, tuple[str, ...]]
+    also: tuple[tuple[str, str], ...] = ()
 
     @property
     def action(self) -> str:
@@ -45,26 +71,21 @@ class QueryCall:
         return f"{self.service}:{self.operation}"
 
 
-def map_call(
-    service: str,
-    form: Mapping[str, str],
-    caller: Principal,
-    partition: str,
-    arn_of: Callable[[str, str, str], str | None],
-) -> QueryCall:
-    """Map the parameters of a call. arn_of(account, type, name): the ARN of a user, role or group.
-
-    Raises RefusedError for a call that is not served.
-    """
+def map_call(service: str, form: Mapping[str, str], caller: Principal) -> QueryCall:
+    """Map the parameters of a call. Raises RefusedError for a call that is not served."""
     operation = form.get("Action", "")
     if not operation.isalnum():
         raise RefusedError(400, "InvalidAction", "Could not find operation")
     if service == "sts":
         _refuse_unserved(operation, form)
         resource = form.get("RoleArn", "*") if operation == "AssumeRole" else "*"
-    else:
-        resource = _iam_resource(operation, form, caller, f"arn:{partition}:iam::{caller.account}", arn_of)
-    return QueryCall(service, operation, resource, _context(form))
+        return QueryCall(service, operation, resource, _context(form))
+    kind, bearer = _bearer(operation, form, caller.account)
+    resource = str(bearer.arn) if bearer else _iam_resource(operation, form, kind, caller.account)
+    context = _context(form)
+    if bearer and _BOUNDED.fullmatch(operation) and getattr(bearer, "permissions_boundary_arn", None):
+        context["iam:permissionsboundary"] = (bearer.permissions_boundary_arn,)
+    return QueryCall(service, operation, resource, context, _also(operation, form, resource, caller.account))
 
 
 def with_own_user(form: Mapping[str, str], caller: Principal) -> dict[str, str]:
@@ -111,23 +132,31 @@ def _refuse_unserved(operation: str, form: Mapping[str, str]) -> None:
         raise RefusedError(501, "NotImplemented", f"The sandbox does not serve sts:{what}")
 
 
-def _iam_resource(
-    operation: str,
-    form: Mapping[str, str],
-    caller: Principal,
-    account: str,
-    arn_of: Callable[[str, str, str], str | None],
-) -> str:
-    path = form.get("Path") or "/"
-    if operation in _CREATED:
-        parameter = _CREATED[operation]
-        return f"{account}:{_NAMED_BY[parameter]}{path}{form.get(parameter, '')}"
-    if operation == "CreatePolicy":
-        return f"{account}:policy{path}{form.get('PolicyName', '')}"
+def _bearer(operation: str, form: Mapping[str, str], account: str) -> tuple[str, Any | None]:
+    """Return the type of what the call is about ("" where no parameter says it) and, where it exists, moto's object."""
+    if operation == "GetAccessKeyLastUsed":
+        return "user", directory.user_of_key(account, form.get("AccessKeyId", ""))
     for parameter, kind in _NAMED_BY.items():
         if name := form.get(parameter):
-            return arn_of(caller.account, kind, name) or f"{account}:{kind}/{name}"
-    return form.get("PolicyArn", "*")
+            return kind, None if operation in _CREATED else directory.bearer_by_name(account, kind, name)
+    return "", None
+
+
+def _iam_resource(operation: str, form: Mapping[str, str], kind: str, account: str) -> str:
+    prefix = f"arn:{PARTITION}:iam::{account}"
+    if operation in _CREATED:
+        return f"{prefix}:{kind or 'policy'}{form.get('Path') or '/'}{form.get(_CREATED[operation], '')}"
+    name = next((form[parameter] for parameter in _NAMED_BY if form.get(parameter)), None)
+    return f"{prefix}:{kind}/{name}" if name else form.get("PolicyArn", "*")
+
+
+def _also(operation: str, form: Mapping[str, str], resource: str, account: str) -> tuple[tuple[str, str], ...]:
+    if operation in _TAG_ACTIONS and any(name.startswith("Tags.") for name in form):
+        return ((_TAG_ACTIONS[operation], resource),)
+    if operation == "AddRoleToInstanceProfile":
+        role = directory.bearer_by_name(account, "role", form.get("RoleName", ""))
+        return (("iam:PassRole", str(role.arn)),) if role else ()
+    return ()
 
 
 def _context(form: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

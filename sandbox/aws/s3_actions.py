@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from sandbox.aws.errors import RefusedError
@@ -145,15 +146,33 @@ class Need:
         return f"arn:{partition}:s3:::{self.bucket}" + (f"/{self.key}" if self.key else "")
 
 
+class ObjectName(NamedTuple):
+    """An object, or one version of it."""
+
+    bucket: str
+    key: str
+    version: str | None = None
+
+
 @dataclass(frozen=True)
 class S3Call:
-    """needs: all of them must be allowed. per_key: a multi-object delete, decided for each key as it is deleted."""
+    """needs: all of them must be allowed. source: what is copied.
+
+    per_key: a multi-object delete, decided for each key as it is deleted.
+    """
 
     bucket: str
     key: str
     needs: tuple[Need, ...]
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    version: str | None = None
+    source: ObjectName | None = None
     per_key: bool = False
+
+    @property
+    def target(self) -> ObjectName:
+        """The object that the call is about."""
+        return ObjectName(self.bucket, self.key, self.version)
 
     @property
     def creates(self) -> bool:
@@ -190,14 +209,17 @@ def map_request(request: HttpRequest) -> S3Call:
     name = (_OBJECT if key else _BUCKET).get(request.method, {}).get(subresource)
     if name is None:
         raise _not_served(request)
-    if key and request.query.get("versionId") and (found := _VERSIONED.fullmatch(name)):
+    version = request.query.get("versionId")
+    if key and version and (found := _VERSIONED.fullmatch(name)):
         name = f"{found[1]}ObjectVersion{found[2]}"
     needs = [Need(f"s3:{name}", bucket, key)]
     if subresource == "attributes":
-        needs.append(Need("s3:GetObjectVersion" if request.query.get("versionId") else "s3:GetObject", bucket, key))
+        needs.append(Need("s3:GetObjectVersion" if version else "s3:GetObject", bucket, key))
+    source = None
     if name == "PutObject" and request.method == "PUT":
-        needs += _needs_of_headers(request, bucket, key)
-    return S3Call(bucket, key, tuple(needs), _context(request))
+        source = _copy_source(request)
+        needs += _needs_of_headers(request, bucket, key, source)
+    return S3Call(bucket, key, tuple(needs), _context(request), version, source)
 
 
 def query_without_signature(request: HttpRequest) -> str:
@@ -206,12 +228,18 @@ def query_without_signature(request: HttpRequest) -> str:
     return urlencode([(name, value) for name, value in pairs if not name.startswith("X-Amz-")], quote_via=quote)
 
 
-def _needs_of_headers(request: HttpRequest, bucket: str, key: str) -> list[Need]:
+def _copy_source(request: HttpRequest) -> ObjectName | None:
+    if not (source := request.headers.get("x-amz-copy-source")):
+        return None
+    path, _, version = source.partition("?versionId=")
+    bucket, _, key = unquote(path).lstrip("/").partition("/")
+    return ObjectName(bucket, key, version or None)
+
+
+def _needs_of_headers(request: HttpRequest, bucket: str, key: str, source: ObjectName | None) -> list[Need]:
     needs = []
-    if source := request.headers.get("x-amz-copy-source"):
-        path, _, version = source.partition("?versionId=")
-        source_bucket, _, source_key = unquote(path).lstrip("/").partition("/")
-        needs.append(Need("s3:GetObjectVersion" if version else "s3:GetObject", source_bucket, source_key))
+    if source:
+        needs.append(Need("s3:GetObjectVersion" if source.version else "s3:GetObject", source.bucket, source.key))
     if request.headers.get("x-amz-tagging"):
         needs.append(Need("s3:PutObjectTagging", bucket, key))
     if any(name == "x-amz-acl" or name.startswith("x-amz-grant-") for name in request.headers):
