@@ -79,7 +79,7 @@ class Connection(pulumi.ComponentResource):
                     partition=spec.aws.partition,
                     region=spec.aws.region,
                     account_id=preflight.seen_account_id,
-                    folders=spec.folders(bucket),
+                    folders=_folders(preflight, bucket),
                     on_destroy=spec.on_destroy,
                     deploy_role=spec.aws.deploy_role,
                     kms_key_arn=spec.kms_key_arn(bucket),
@@ -135,7 +135,7 @@ class Connection(pulumi.ComponentResource):
         }
         if spec.access_key.retiring:
             identity.keep_inactive(spec.access_key.retiring, after=integration)
-        self._guard(spec, preflight.seen_account_id, integration, drivers, [*buckets.values(), identity])
+        self._guard(args, preflight, identity, integration, drivers, [*buckets.values()])
 
         report = pulumi.Output.json_loads(pulumi.Output.unsecret(verification.stdout))
         self.outputs = {
@@ -219,18 +219,20 @@ class Connection(pulumi.ComponentResource):
 
     def _guard(
         self,
-        spec: ConnectionSpec,
-        account_id: pulumi.Output[str],
+        args: ConnectionArgs,
+        preflight: Preflight,
+        identity: Identity,
         integration: Integration,
         drivers: dict[str, StorageDriver],
-        others: list[pulumi.Resource],
+        buckets: list[pulumi.Resource],
     ) -> None:
         request = {
             "customer": spec.customer,
             "on_destroy": spec.on_destroy,
+        spec, names = args.spec, args.spec.names(args.environment)
             "region": spec.aws.region,
-            "account_id": account_id,
-            "buckets": {bucket: spec.folders(bucket) for bucket in spec.managed_buckets},
+            "account_id": preflight.seen_account_id,
+            "buckets": {bucket: _folders(preflight, bucket) for bucket in spec.managed_buckets},
             "integration_id": integration.id,
             "drivers": [
                 {"id": drivers[driver.name].id, "name": driver.name, "project_id": driver.project_id}
@@ -239,11 +241,19 @@ class Connection(pulumi.ComponentResource):
             **steps.deploying(spec.aws.deploy_role),
         }
         local.Command(
+            "identity": {
+                "user": names.user,
+                "role": names.role,
+                "policy": names.policy,
+                "path": spec.aws.iam_path,
+                "access_key_ids": identity.access_key_ids,
+                "key_description": spec.access_key.description,
+            },
             "guard",
             delete=steps.command("guard"),
             stdin=pulumi.Output.json_dumps(request),
             logging=local.Logging.NONE,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[integration, *drivers.values(), *others]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[identity, integration, *drivers.values(), *buckets]),
         )
 
 
@@ -273,3 +283,7 @@ def _assume_roles(role: DeployRoleSpec | None) -> list[aws.ProviderAssumeRoleArg
 
 def _if_managed(buckets: Mapping[str, ManagedBucket], bucket: str) -> list[pulumi.Resource]:
     return [buckets[bucket]] if bucket in buckets else []
+def _folders(preflight: Preflight, bucket: str) -> pulumi.Output[list[str]]:
+    return preflight.seen_folders.apply(lambda folders: folders.get(bucket, []))
+
+

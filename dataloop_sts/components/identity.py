@@ -58,8 +58,11 @@ class Identity(pulumi.ComponentResource):
     def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("dataloop-sts:identity:Identity", name, None, opts)
         self._args = args
+        self._key_ids: list[pulumi.Output[str]] = []
         child = pulumi.ResourceOptions(parent=self)
         path, boundary = args.aws.iam_path, args.aws.permissions_boundary
+        # a new name is made beside the old one, which goes last: the preflight lets nothing else through
+        beside = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
 
         # The engine keeps the id of what is updated in place, and a user's id is its name: a rename in place would lose
         # the user and its key (https://github.com/pulumi/pulumi-aws/issues/1610)
@@ -68,7 +71,7 @@ class Identity(pulumi.ComponentResource):
             name=args.names.user,
             path=path,
             permissions_boundary=boundary,
-            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["name"]),
+            opts=pulumi.ResourceOptions.merge(beside, pulumi.ResourceOptions(replace_on_changes=["name"])),
         )
         self._user_name = user.name
         key = self._described_key(args.generation, child)
@@ -80,7 +83,7 @@ class Identity(pulumi.ComponentResource):
             path=path,
             policy=policies.canonical(args.permission),
             # IAM cannot change a description, so one that was written by hand would mean another policy
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["description"]),
+            opts=pulumi.ResourceOptions.merge(beside, pulumi.ResourceOptions(ignore_changes=["description"])),
         )
         self.trust = pulumi.Output.all(user.arn, user.unique_id).apply(
             lambda user: policies.canonical(policies.trust_document(user[0], user[1], args.aws.trust_source_ips))
@@ -93,9 +96,9 @@ class Identity(pulumi.ComponentResource):
             assume_role_policy=self.trust,
             # a revocation leaves an inline policy on the role; what is anybody else's the guard has named before
             force_detach_policies=True,
-            opts=child,
+            opts=beside,
         )
-        attachment = aws.iam.RolePolicyAttachment("role-policy", role=role.name, policy_arn=policy.arn, opts=child)
+        attachment = aws.iam.RolePolicyAttachment("role-policy", role=role.name, policy_arn=policy.arn, opts=beside)
 
         self.user_arn = user.arn
         self.access_key_id = key.id
@@ -108,6 +111,11 @@ class Identity(pulumi.ComponentResource):
         )
         self.register_outputs({"user_arn": self.user_arn, "role_arn": self.role_arn})
 
+    @property
+    def access_key_ids(self) -> pulumi.Output[list[str]]:
+        """Of all keys that were declared until now."""
+        return pulumi.Output.all(*self._key_ids)
+
     def keep_inactive(self, generation: int, after: pulumi.Resource) -> None:
         """Keeps the key of a former generation, switched off once ``after`` has handed over to the new one."""
         opts = pulumi.ResourceOptions(parent=self, depends_on=[after])
@@ -118,12 +126,14 @@ class Identity(pulumi.ComponentResource):
     ) -> aws.iam.AccessKey:
         name = f"access-key-{generation}"
         key = aws.iam.AccessKey(name, user=self._user_name, status=status, opts=opts)
+        self._key_ids.append(key.id)
         self._description(name, key, create=steps.command("key_description", "write"))
         return key
 
     def _former_key(self, former: FormerKey, opts: pulumi.ResourceOptions) -> None:
         status = "Active" if former.active else "Inactive"
         key = aws.iam.AccessKey(adopted.FORMER_KEY, user=self._user_name, status=status, opts=opts)
+        self._key_ids.append(key.id)
         self._description(adopted.FORMER_KEY, key)  # it has one already, or none
 
     def _description(self, name: str, key: aws.iam.AccessKey, create: str | None = None) -> None:

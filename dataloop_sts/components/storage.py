@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -20,7 +21,7 @@ class ManagedBucketArgs:
     Attributes:
         customer: whose data it holds.
         bucket: the bucket's name.
-        folders: the folders of its drivers, such as ``raw/``; ``""`` is the whole bucket.
+        folders: those that its drivers have or had, such as ``raw/``; ``""`` is the whole bucket.
         partition, region, account_id: where it is.
         deploy_role: assumed by the step that empties it.
         kms_key_arn: encrypts what is put into it; None for S3's own key.
@@ -32,7 +33,7 @@ class ManagedBucketArgs:
     partition: str
     region: str
     account_id: pulumi.Input[str]
-    folders: tuple[str, ...]
+    folders: pulumi.Input[Sequence[str]]
     on_destroy: OnDestroy
     deploy_role: DeployRoleSpec | None = None
     kms_key_arn: str | None = None
@@ -92,14 +93,14 @@ class ManagedBucket(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, deleted_with=bucket, depends_on=[block, ownership]),
         )
 
-        def request(account_id: str) -> str:
+        def request(account_id: str, folders: Sequence[str]) -> str:
             return EmptyBucketRequest(
                 customer=args.customer,
                 on_destroy=args.on_destroy,
                 region=args.region,
                 account_id=account_id,
                 bucket=args.bucket,
-                folders=args.folders,
+                folders=tuple(folders),
                 deploy_role=args.deploy_role,
             ).model_dump_json(exclude_none=True)
 
@@ -107,7 +108,7 @@ class ManagedBucket(pulumi.ComponentResource):
         local.Command(
             f"{name}-emptied",
             delete=steps.command("empty_bucket"),
-            stdin=pulumi.Output.from_input(args.account_id).apply(request),
+            stdin=pulumi.Output.all(args.account_id, args.folders).apply(lambda of: request(of[0], of[1])),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[bucket, block, ownership, encryption, policy]),
         )
         # known once every setting is in place, so that nothing uses a bucket that is still open

@@ -64,7 +64,7 @@ def _buckets_lost(aws: Aws, request: PreflightRequest) -> Iterator[Problem]:
                 "on_destroy", f"Bucket {bucket} leaves the spec, and its end is to be refused: change that first."
             )
         elif not confirmed(request.customer):
-            folders = [driver.path for driver in known.names.drivers if driver.bucket == bucket]
+            folders = known.every_folder().get(bucket, [])
             if lost := objects_lost(aws, bucket, folders):
                 message = f"{lost}. Move what is to be kept. {how_to_confirm(request.customer)}"
                 yield Problem("drivers[].bucket.name", message)

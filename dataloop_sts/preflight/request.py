@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +32,12 @@ class ConnectionNames(BaseModel):
     integration: str
     buckets: tuple[str, ...]
     drivers: tuple[DriverPlace, ...]
+
+    def folders(self, former: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """By bucket, the drivers' folders, and those that they had formerly: there may be probes of ours in them."""
+        places = {(driver.bucket, driver.path) for driver in self.drivers}
+        places |= {(bucket, folder) for bucket, folders in former.items() for folder in folders}
+        return {bucket: sorted(folder for at, folder in places if at == bucket) for bucket, _ in sorted(places)}
 
 
 class Needs(BaseModel):
@@ -65,6 +72,7 @@ class Known:
         key: the generations it was to have; None where the stack is from before this was kept.
         iam_path: of user, role and policy.
     """
+        folders: by bucket, every folder that a driver of this stack has ever had.
 
     names: ConnectionNames
     region: str
@@ -74,6 +82,11 @@ class Known:
     key: KeyPlan | None = None
     iam_path: str = "/"
 
+    folders: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def every_folder(self) -> dict[str, list[str]]:
+        """By bucket, the folders of a stack that did not keep them yet, too."""
+        return self.names.folders(self.folders)
 
 @dataclass(frozen=True)
 class PreflightRequest:

@@ -27,14 +27,19 @@ class PreflightProvider(DataloopProvider):
         failures = [CheckFailure("", str(problem)) for problem in findings.problems]
         if problem := _python_problem():
             failures.append(CheckFailure("", problem))
-        seen = {"seen_account_id": findings.account_id, "seen_world": findings.world}
+        seen = {
+            "seen_account_id": findings.account_id,
+            "seen_world": findings.world,
+            "seen_folders": request.names.folders(request.known.every_folder() if request.known else {}),
+        }
         key = request.key.model_dump(exclude_none=True)
         return CheckResult({**news, **seen, "access_key": key}, failures)
 
     @one_line_errors
     def diff(self, id_: str, olds: Props, news: Props) -> DiffResult:
-        """A look is never a change that a reader of a preview has to judge."""
-        return DiffResult(changes=False, replaces=[], delete_before_replace=False)
+        """A look is no change that a reader of a preview has to judge; only a new folder is, since others are told."""
+        changes = olds.get("seen_folders") != news.get("seen_folders")
+        return DiffResult(changes=changes, replaces=[], delete_before_replace=False)
 
     @one_line_errors
     def create(self, props: Props) -> CreateResult:
@@ -61,6 +66,7 @@ def _request(olds: Props, news: Props) -> PreflightRequest:
             world=olds["seen_world"],
             key=KeyPlan.model_validate(olds["access_key"]) if olds.get("access_key") else None,
             iam_path=olds.get("iam_path", "/"),
+            folders=olds.get("seen_folders") or {},
         )
     return PreflightRequest(
         customer=news["customer"],
@@ -111,10 +117,12 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
 
     Attributes:
         seen_account_id: the AWS account in which the connection is made.
+        seen_folders: by bucket, every folder that a driver of this stack has ever had.
         stack_since: when the stack was begun, in milliseconds since the epoch.
     """
 
     seen_account_id: pulumi.Output[str]
+    seen_folders: pulumi.Output[dict[str, list[str]]]
     stack_since: pulumi.Output[int]
 
     def __init__(
@@ -163,5 +171,6 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
             "seen_account_id": None,
             "seen_world": None,
             "stack_since": None,
+            "seen_folders": None,
         }
         super().__init__(PreflightProvider(), name, props, opts)

@@ -37,6 +37,8 @@ class Registered:
     ignore_changes: tuple[str, ...]
     replace_on_changes: tuple[str, ...]
     deleted_with: str
+    delete_before_replace: bool | None
+    """None where the provider decides."""
 
     @property
     def stdin(self) -> Any:
@@ -113,6 +115,7 @@ class _Monitor(pulumi_mocks.MockMonitor):
                 ignore_changes=tuple(request.ignoreChanges),
                 replace_on_changes=tuple(request.replaceOnChanges),
                 deleted_with=request.deletedWith,
+                delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
             )
         )
         return answer
@@ -132,11 +135,19 @@ class _World(pulumi_mocks.Mocks):
             "Policy": {"arn": f"arn:aws:iam::123456789012:policy/{args.inputs.get('name')}"},
             "Bucket": {"arn": f"arn:aws:s3:::{args.inputs.get('bucket')}"},
             "AccessKey": {"secret": pulumi.Output.secret(SECRET), "createDate": "2026-01-02T03:04:05Z"},
-            "Preflight": {"seen_account_id": SEEN_ACCOUNT_ID},
+            "Preflight": {"seen_account_id": SEEN_ACCOUNT_ID, "seen_folders": _folders(args.inputs)},
             "Command": {"stdout": '{"ok": true, "checks": []}'},
         }.get(kind, {})
         id_ = "AKIAIOSFODNN7EXAMPLE" if kind == "AccessKey" else f"{args.name}-id"
         return id_, {**args.inputs, **made}
+
+
+def _folders(preflight: dict[str, Any]) -> dict[str, list[str]]:
+    """What the preflight sees on a new stack."""
+    folders: dict[str, list[str]] = {}
+    for driver in preflight.get("names", {}).get("drivers", []):
+        folders.setdefault(driver["bucket"], []).append(driver["path"])
+    return folders
 
 
 def declare(environment: str = "dev", sandbox_endpoint: str | None = None, **changes: Any) -> Declared:

@@ -255,7 +255,23 @@ def test_the_guard_depends_on_everything_and_so_is_deleted_first(two: Declared) 
         {"id": f"{name}-id", "name": name, "project_id": "project-1"} for name in ("images", "labels")
     ]
     assert guard.stdin["buckets"] == {"dataloop-acme-images": [""], "dataloop-acme-labels": ["out/"]}
+    assert guard.stdin["identity"] == {
+        **dict.fromkeys(("user", "role", "policy"), "dataloop-acme-dev"),
+        "path": "/",
+        "access_key_ids": ["AKIAIOSFODNN7EXAMPLE"],
+        "key_description": "DataLoop reads S3 over STS",
+    }
     GuardRequest.model_validate(guard.stdin)
+
+
+def test_the_guard_knows_every_key_of_the_stack() -> None:
+    rotated = declare(access_key={"generation": 2, "retiring": 1, "grace_days": 7})
+    assert len(rotated.one("command:local:Command", "guard").stdin["identity"]["access_key_ids"]) == 2
+
+
+def test_a_renamed_user_role_or_policy_is_made_beside_the_old_one(smallest: Declared) -> None:
+    renamed = {r.name: r.delete_before_replace for r in smallest.resources if r.type.startswith("aws:iam/")}
+    assert renamed == {"user": False, "access-key-1": None, "policy": False, "role": False, "role-policy": False}
 
 
 def test_the_step_that_empties_a_bucket_is_deleted_before_its_settings_and_by_delete_alone(two: Declared) -> None:

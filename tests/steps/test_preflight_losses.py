@@ -175,3 +175,15 @@ def test_a_bucket_that_may_not_be_looked_into_is_not_taken_for_an_empty_one(
     found = problems(request)
     assert list(found) == ["AWS"]
     assert f"list the objects of bucket {connected.bucket}: AccessDenied" in found["AWS"]
+
+
+def test_a_probe_in_a_folder_that_a_driver_once_had_is_not_the_customers(
+    world: World, request_of: Callable[..., PreflightRequest]
+) -> None:
+    bucket = world.make_bucket()
+    world.put("old/test-file", "old/.dataloop/x", "raw/test-file")
+    assert problems(leaving(world, request_of, folders={bucket: ["old/"]})) == {}
+    assert (
+        "holds 2 objects: old/.dataloop/x, old/test-file."
+        in problems(leaving(world, request_of))["drivers[].bucket.name"]
+    )
