@@ -226,10 +226,10 @@ class Connection(pulumi.ComponentResource):
         drivers: dict[str, StorageDriver],
         buckets: list[pulumi.Resource],
     ) -> None:
+        spec, names = args.spec, args.spec.names(args.environment)
         request = {
             "customer": spec.customer,
             "on_destroy": spec.on_destroy,
-        spec, names = args.spec, args.spec.names(args.environment)
             "region": spec.aws.region,
             "account_id": preflight.seen_account_id,
             "buckets": {bucket: _folders(preflight, bucket) for bucket in spec.managed_buckets},
@@ -238,9 +238,6 @@ class Connection(pulumi.ComponentResource):
                 {"id": drivers[driver.name].id, "name": driver.name, "project_id": driver.project_id}
                 for driver in spec.drivers
             ],
-            **steps.deploying(spec.aws.deploy_role),
-        }
-        local.Command(
             "identity": {
                 "user": names.user,
                 "role": names.role,
@@ -249,6 +246,9 @@ class Connection(pulumi.ComponentResource):
                 "access_key_ids": identity.access_key_ids,
                 "key_description": spec.access_key.description,
             },
+            **steps.deploying(spec.aws.deploy_role),
+        }
+        local.Command(
             "guard",
             delete=steps.command("guard"),
             stdin=pulumi.Output.json_dumps(request),
@@ -281,9 +281,9 @@ def _assume_roles(role: DeployRoleSpec | None) -> list[aws.ProviderAssumeRoleArg
     return [aws.ProviderAssumeRoleArgs(role_arn=role.arn, external_id=role.external_id, session_name="dataloop-sts")]
 
 
-def _if_managed(buckets: Mapping[str, ManagedBucket], bucket: str) -> list[pulumi.Resource]:
-    return [buckets[bucket]] if bucket in buckets else []
 def _folders(preflight: Preflight, bucket: str) -> pulumi.Output[list[str]]:
     return preflight.seen_folders.apply(lambda folders: folders.get(bucket, []))
 
 
+def _if_managed(buckets: Mapping[str, ManagedBucket], bucket: str) -> list[pulumi.Resource]:
+    return [buckets[bucket]] if bucket in buckets else []

@@ -71,8 +71,8 @@ class Known:
         world: ``createdAt`` of the organization.
         key: the generations it was to have; None where the stack is from before this was kept.
         iam_path: of user, role and policy.
-    """
         folders: by bucket, every folder that a driver of this stack has ever had.
+    """
 
     names: ConnectionNames
     region: str
@@ -81,12 +81,12 @@ class Known:
     world: str
     key: KeyPlan | None = None
     iam_path: str = "/"
-
     folders: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def every_folder(self) -> dict[str, list[str]]:
         """By bucket, the folders of a stack that did not keep them yet, too."""
         return self.names.folders(self.folders)
+
 
 @dataclass(frozen=True)
 class PreflightRequest:

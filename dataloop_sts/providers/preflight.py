@@ -170,7 +170,7 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
             "adopting": list(adopting) or None,
             "seen_account_id": None,
             "seen_world": None,
-            "stack_since": None,
             "seen_folders": None,
+            "stack_since": None,
         }
         super().__init__(PreflightProvider(), name, props, opts)
