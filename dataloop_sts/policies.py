@@ -17,6 +17,8 @@ Document = dict[str, Any]
 VERSION = "2012-10-17"
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html: white space does not count
 MANAGED_POLICY_MAX = 6144
+TRUST_POLICY_MAX = 2048
+"""Of a role's trust policy, as long as nobody has the quota of the account raised."""
 
 
 def permission_document(spec: ConnectionSpec) -> Document:
@@ -72,6 +74,9 @@ def trust_document(user_arn: str, user_unique_id: str | None = None, source_ips:
         user_arn: the user's ARN.
         user_unique_id: the user's unique id (``AIDA...``), where it is known.
         source_ips: address ranges from which alone the role may be assumed; none for all.
+
+    Raises:
+        SpecError: the document is longer than a trust policy may be, which only the ranges can make it.
     """
     statement: Document = {
         "Sid": f"AllowUser{user_unique_id}" if user_unique_id else "AllowUser",
@@ -81,7 +86,30 @@ def trust_document(user_arn: str, user_unique_id: str | None = None, source_ips:
     }
     if source_ips:
         statement["Condition"] = {"IpAddress": {"aws:SourceIp": list(source_ips)}}
-    return {"Version": VERSION, "Statement": [statement]}
+    document = {"Version": VERSION, "Statement": [statement]}
+    length = len(canonical(document))
+    if length > TRUST_POLICY_MAX:
+        raise SpecError(
+            [
+                Problem(
+                    "aws.trust_source_ips",
+                    f"the role's trust policy would have {length} characters, IAM allows {TRUST_POLICY_MAX}: "
+                    "use fewer or wider ranges",
+                )
+            ]
+        )
+    return document
+
+
+def check_trust_length(spec: ConnectionSpec, environment: str) -> None:
+    """Refuses a spec whose trust policy would be too long, before there is a user that it could name.
+
+    Raises:
+        SpecError: as :func:`trust_document`.
+    """
+    aws = spec.aws
+    user_arn = regions.user_arn(aws.partition, "0" * 12, spec.names(environment).user, aws.iam_path)
+    trust_document(user_arn, "AIDA" + "0" * 17, aws.trust_source_ips)
 
 
 def bucket_document(partition: str, bucket: str) -> Document:

@@ -50,6 +50,8 @@ def _contradicting_deletes(drivers: tuple[DriverSpec, ...]) -> Iterator[Problem]
 
 def arn_problems(aws: AwsSpec, drivers: tuple[DriverSpec, ...]) -> Iterator[Problem]:
     """ARNs that lead to another partition, region or account than the connection's."""
+    deploy_role = regions.Arn.parse(aws.deploy_role.arn) if aws.deploy_role else None
+    account_id = aws.account_id or (deploy_role.account if deploy_role else None)
     named: list[tuple[str, str | None]] = [
         ("aws.permissions_boundary", aws.permissions_boundary),
         ("aws.deploy_role.arn", aws.deploy_role.arn if aws.deploy_role else None),
@@ -63,8 +65,8 @@ def arn_problems(aws: AwsSpec, drivers: tuple[DriverSpec, ...]) -> Iterator[Prob
             yield Problem(path, f"is in partition {arn.partition}, the region {aws.region} is in {aws.partition}")
         elif arn.region and arn.region != aws.region:
             yield Problem(path, f"is in region {arn.region}, the connection in {aws.region}: name a key of that region")
-        elif aws.account_id and arn.account not in ("aws", aws.account_id):
-            yield Problem(path, f"is in account {arn.account}, the connection in {aws.account_id}: name one of its own")
+        elif account_id and arn.account not in ("aws", account_id):
+            yield Problem(path, f"is in account {arn.account}, the connection in {account_id}: name one of its own")
 
 
 _DERIVED = (

@@ -11,6 +11,7 @@ from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import AwsError, Problem
 from dataloop_sts.losses import confirmed, how_to_confirm, objects_lost
 from dataloop_sts.preflight.keys import key_problems
+from dataloop_sts.preflight.needs import needs_problems
 from dataloop_sts.preflight.renames import rename_problems
 from dataloop_sts.preflight.request import PreflightRequest
 
@@ -52,6 +53,7 @@ def aws_problems(
             yield from _taken_bucket(aws, bucket)
     yield from _buckets_lost(aws, request)
     yield from key_problems(aws, dataloop, request)
+    yield from needs_problems(aws, account, request)
 
 
 def _buckets_lost(aws: Aws, request: PreflightRequest) -> Iterator[Problem]:

@@ -41,11 +41,12 @@ class ConnectionNames(BaseModel):
 
 
 class Needs(BaseModel):
-    """What of the account the connection uses without making it."""
+    """What of the account the connection uses without making it; ``bucket_keys``: KMS keys by existing bucket."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     existing_buckets: tuple[str, ...] = ()
+    bucket_keys: dict[str, str] = {}
     kms_key_arns: tuple[str, ...] = ()
     permissions_boundary: str | None = None
 

@@ -163,6 +163,7 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
             "access_key": {"generation": spec.access_key.generation, "retiring": spec.access_key.retiring},
             "needs": {
                 "existing_buckets": list(spec.existing_buckets),
+                "bucket_keys": {bucket: key for bucket in spec.existing_buckets if (key := spec.kms_key_arn(bucket))},
                 "kms_key_arns": list(spec.kms_key_arns),
                 "permissions_boundary": spec.aws.permissions_boundary,
             },

@@ -79,6 +79,7 @@ class World:
         admin = (self.aws.endpoint_url, self.aws.access_key_id, self.aws.secret_access_key)
         self.s3: Any = _client("s3", *admin)
         self.iam: Any = _client("iam", *admin)
+        self.kms: Any = _client("kms", *admin)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -120,6 +121,17 @@ class World:
         name = name or f"bucket-{self.tag}"
         self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
         return name
+
+    def close_bucket(self, bucket: str) -> str:
+        """Blocks all public access to a bucket."""
+        settings = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+        block = dict.fromkeys(settings, True)
+        self.s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=block)
+        return bucket
+
+    def make_key(self, **settings: Any) -> str:
+        """A KMS key in the connection's region; returns its ARN."""
+        return str(self.kms.create_key(**settings)["KeyMetadata"]["Arn"])
 
     def connect(self, *, make_bucket: bool = True, **driver: Any) -> Connected:
         """Bucket, user, key, policy and role as the program makes them, for one driver."""

@@ -128,6 +128,6 @@ def test_a_bucket_is_handed_over_only_where_it_stays(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(CONFIRM_VARIABLE, world.tag)
-    bucket = world.make_bucket()
+    bucket = world.close_bucket(world.make_bucket())
     request = request_of(buckets=(), needs=Needs(existing_buckets=(bucket,)))
     assert list(problems(known(world, request, buckets=(bucket,), on_destroy=on_destroy))) == where
