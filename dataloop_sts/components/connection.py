@@ -55,7 +55,9 @@ class Connection(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ConnectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         spec = args.spec
-        permission = policies.permission_document(spec)  # first of all, since it may refuse the spec
+        # first of all, since they may refuse the spec
+        permission = policies.permission_document(spec)
+        policies.check_trust_length(spec, args.environment)
         super().__init__("dataloop-sts:connection:Connection", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
 
@@ -205,6 +207,7 @@ class Connection(pulumi.ComponentResource):
             "secret_access_key": identity.secret_access_key,
             "role_arn": identity.role_arn,
             "targets": targets,
+            **({"source_ips": spec.aws.trust_source_ips} if spec.aws.trust_source_ips else {}),
             "documents": pulumi.Output.concat(
                 policies.digest(permission), " ", identity.trust.apply(policies.text_digest)
             ),
