@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from automation.cli import audit, lifecycle, policies, verify
+from automation.cli import adopt, audit, lifecycle, policies, verify
 from automation.cli.frame import run
 
-__all__ = ["audit", "lifecycle", "main", "policies", "verify"]
+__all__ = ["adopt", "audit", "lifecycle", "main", "policies", "verify"]
 
 
 def main() -> None:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 REGION = "eu-west-1"
+OTHER_ACCOUNT = "210987654321"
+ALLOW_EVERYTHING_OF_S3 = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+)
 EC2_TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -161,3 +165,23 @@ class Hand:
         self.s3.put_object(Bucket=self.bucket, Key="raw/cat.jpg", Body=b"a cat")
         body = {"name": f"{self.tag} cats", "projects": [self.project_id], "driver": self.driver_id}
         self.dataset_id = self.dataloop("POST", "/datasets", body)["id"]
+
+    def deviates(self) -> None:
+        """The usual ways, all at once: what is too wide in AWS, and a driver that may delete."""
+        self.makes_the_bucket()
+        self.blocks_public_access(False)
+        self.makes_the_policy("*")
+        self.makes_the_user()
+        self.iam.create_login_profile(UserName=self.user, Password="Correct-horse-9")
+        self.makes_the_key()
+        self.makes_the_role()
+        self.updates_the_trust({"Service": "ec2.amazonaws.com"}, {"AWS": f"arn:aws:iam::{OTHER_ACCOUNT}:root"})
+        self.grants_the_role_more()
+        self.makes_the_dataloop_half()
+
+    def grants_the_role_more(self) -> None:
+        """One more policy on the role, and one written into it."""
+        answer = self.iam.create_policy(PolicyName=f"{self.tag}-more", PolicyDocument=ALLOW_EVERYTHING_OF_S3)
+        self.more_arn = answer["Policy"]["Arn"]
+        self.iam.attach_role_policy(RoleName=self.role, PolicyArn=self.more_arn)
+        self.iam.put_role_policy(RoleName=self.role, PolicyName="also", PolicyDocument=ALLOW_EVERYTHING_OF_S3)
