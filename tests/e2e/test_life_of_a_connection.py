@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -53,6 +56,7 @@ def test_a_connection_is_made_proved_changed_and_destroyed_without_a_trace(proje
         "policy": "update",
         "verification": "update",
         f"{project.customer}-images": "update",
+        "preflight": "update",
         "guard": "update",
         f"{project.bucket}-emptied": "update",
     }
@@ -183,30 +187,57 @@ def test_a_user_made_anew_under_the_same_name_is_locked_out_until_up_with_refres
     project.up("--expect-no-changes").ok()
 
 
-def test_renamed_iam_objects_leave_a_working_connection_and_the_driver_its_id(project: Any) -> None:
+def test_renamed_iam_objects_are_refused_until_confirmed_and_then_change_without_a_failure(project: Any) -> None:
     project.up().ok()
-    driver_id = project.outputs()["driver_ids"][f"{project.customer}-images"]
+    old, driver_id = project.iam_name, project.outputs()["driver_ids"][f"{project.customer}-images"]
+    before, state = project.owned(), project.resources()
     new = f"{project.customer}-renamed"
     project.spec["aws"]["names"] = {"user": new, "role": new, "policy": new}
-    changes = project.changes()
-    assert "replace" in changes["user"]
-    assert "replace" in changes["role"]
-    assert "replace" in changes["policy"]
-    assert changes["integration"] == "update"
-    project.up().ok()
+    project.preview().refused(
+        f"aws.names: IAM would have to replace user {old} by {new}, role {old} by {new}, policy {old} by {new}.",
+        f"DATALOOP_STS_CONFIRM_DELETE={project.customer}",
+    )
+    assert (project.owned(), project.resources()) == (before, state)
+
+    project.extra = {"DATALOOP_STS_CONFIRM_DELETE": project.customer}
+    with _tested_all_the_while(project, driver_id) as tests:
+        project.up().ok()
+    assert len(tests) > 10
+    assert set(tests) == {200}
+    project.extra = {}
     outputs = project.outputs()
     assert outputs["user_arn"].endswith(f":user/{new}")
     assert outputs["role_arn"].endswith(f":role/{new}")
     assert outputs["driver_ids"][f"{project.customer}-images"] == driver_id
-    project.world.dataloop("GET", f"/drivers/{driver_id}/test")
     owned = project.owned()
     assert owned["IAM users"] == owned["IAM roles"] == owned["IAM policies"] == [new]
     keys = project.world.client("iam").list_access_keys(UserName=new)["AccessKeyMetadata"]
     assert [key["AccessKeyId"] for key in keys] == [outputs["access_key_id"]]
     assert project.world.inventory()["access keys"].count(outputs["access_key_id"]) == 1
     project.up("--refresh", "--expect-no-changes").ok()
-    project.destroy().ok()
-    assert project.owned() == {}
+
+
+@contextmanager
+def _tested_all_the_while(project: Any, driver_id: str) -> Iterator[list[int]]:
+    """TESTs a driver again and again as long as the block runs; gives the answers' codes."""
+    codes: list[int] = []
+    over = threading.Event()
+
+    def test() -> None:
+        while not over.wait(0.1):
+            try:
+                project.world.dataloop("GET", f"/drivers/{driver_id}/test")
+                codes.append(200)
+            except requests.HTTPError as failure:
+                codes.append(failure.response.status_code)
+
+    thread = threading.Thread(target=test)
+    thread.start()
+    try:
+        yield codes
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_a_new_generation_of_the_key_replaces_the_old_one(project: Any) -> None:
