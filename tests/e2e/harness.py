@@ -174,10 +174,15 @@ class Project:
         outputs: dict[str, Any] = json.loads(done.output)
         return outputs
 
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where the stack's state lies in the backend."""
+        backend = Path(self.world.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+        return backend / ".pulumi" / "stacks" / "dataloop-sts" / f"{self.stack}.json"
+
     def checkpoint(self) -> str:
         """The stack's state as it lies in the backend."""
-        backend = Path(self.world.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
-        return (backend / ".pulumi" / "stacks" / "dataloop-sts" / f"{self.stack}.json").read_text()
+        return self.checkpoint_file.read_text()
 
     def resources(self) -> set[str]:
         """The URNs of the resources in the stack's state."""
