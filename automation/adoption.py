@@ -73,8 +73,7 @@ class Adoption:
             StackError: the engine, the preflight or a provider refused; the message says why.
         """
         if self.report.refusals:
-            reasons = " ".join(str(refusal) for refusal in self.report.refusals)
-            raise AdoptionRefused(f"Nothing was adopted, and nothing was touched. {reasons}")
+            raise AdoptionRefused("Nothing was adopted, and nothing was touched: the report says why.")
         outcome = self.connection.up(adopted=self.adopted)
         return self.connection.up() if self.adopted.needs_another_run else outcome
 

@@ -35,16 +35,15 @@ def adopt(
     adoption = Adoption.of(connection_of(context, customer, as_json))
     report = adoption.report
     if not as_json:
-        _print(report, apply)
-    if apply and not report.refusals:
+        _print(report)
+    elif report.refusals or not apply:
+        typer.echo(_document(report, applied=False))
+    if apply:
         adoption.apply()
         typer.echo(_document(report, applied=True) if as_json else _done(report))
-        return
-    if as_json:
-        typer.echo(_document(report, applied=False))
-    if report.refusals:
+    elif report.refusals:
         raise typer.Exit(FAILED)
-    if report.dangers:
+    elif report.dangers:
         raise typer.Exit(FINDING)
 
 
@@ -52,7 +51,7 @@ def _document(report: Report, *, applied: bool) -> str:
     return json.dumps({**report.document(), "applied": applied}, indent=2)
 
 
-def _print(report: Report, apply: bool) -> None:
+def _print(report: Report) -> None:
     console = Console()
     console.width = min(console.width, _COLUMNS) if console.is_terminal else _COLUMNS
     title = f"Connection of {report.customer} in {report.environment}, AWS account {report.account_id}"
@@ -66,10 +65,7 @@ def _print(report: Report, apply: bool) -> None:
         console.print(Text.assemble(line, f" {danger.subject}: {danger.what} {danger.becomes}"), soft_wrap=True)
     for refusal in report.refusals:
         console.print(Text.assemble(("REFUSED", "bold red"), f" {refusal}"), soft_wrap=True)
-    if report.refusals:
-        console.print("It cannot be adopted like this. Nothing was touched.")
-    elif not apply:
-        console.print("It can be adopted: run this again with --apply.")
+    console.print("It cannot be adopted like this." if report.refusals else "It can be adopted: --apply does it.")
 
 
 def _done(report: Report) -> str:

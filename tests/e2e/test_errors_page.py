@@ -22,6 +22,7 @@ _SOURCES = sorted(
     for package in ("dataloop_sts", "automation")
     for path in (_ROOT / package).rglob("*.py")
     if path.parent != _ROOT / "dataloop_sts" / "audit"
+    and path not in [_ROOT / "dataloop_sts" / "adoption" / name for name in ("dangers.py", "rows.py")]
 )
 _SENTENCE_WORDS = 4
 # Sentences that no mistake prints: what a log, a report or a listing says.
@@ -38,6 +39,12 @@ _NOT_ERRORS = {
     "datasets of driver <>",
     "Connection of stack <>",
     "Audit of <> in <>, AWS account <>",
+    "Connection of <> in <>, AWS account <>",
+    "as the spec says",
+    "It cannot be adopted like this.",
+    "It can be adopted: --apply does it.",
+    "The connection of <> is adopted.<>",
+    " What stays is yours to mend: <>.",
     "<> of <> checks are clean; <>.",
     "<> is written. Go on with: pulumi preview --stack <>",
     "Destroy the connection of <> in <>?",
