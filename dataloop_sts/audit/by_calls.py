@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dataloop_sts.audit.facts import NO_STATE, Facts, Rule, Said
-from dataloop_sts.audit.finding import Check
+from dataloop_sts.audit.finding import ADDRESS, Check
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import DriverTestFailed, NotFound
 from dataloop_sts.live import LiveDriver, Unseen
@@ -52,7 +52,10 @@ def rules(
     """
 
     def as_the_role(facts: Facts, asked: VerificationRequest) -> Said:
-        for check in verify(asked, seconds=0, writing=False).checks:
+        checks = verify(asked, seconds=0, writing=False).checks
+        if checks[0].ok and checks[0].expected != ALLOWED:
+            yield Unseen(unseen="what the role may do, by real calls", needs=ADDRESS, reason=checks[0].actual)
+        for check in checks:
             if check.ok:
                 continue
             what = f"{check.name}: {check.actual}; it must be {check.expected}."

@@ -15,7 +15,9 @@ Severity = Literal["critical", "high", "medium", "low", "info"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low", "info")
 """From the worst on; an info is worth knowing and never a reason to fail."""
 STATE = "the stack's state"
-"""What :class:`Unseen` needs where there is no state, or none was wanted: a choice, and no missing permission."""
+"""What :class:`Unseen` needs where there is no state, or none was wanted."""
+ADDRESS = "an address of aws.trust_source_ips"
+"""What it needs where the role may not be assumed from this machine, as the spec has it."""
 SCHEMA = 1
 """Of the report's JSON; goes up where a key goes or changes its meaning."""
 
@@ -77,8 +79,8 @@ class Report(BaseModel):
 
     @property
     def hidden(self) -> tuple[Unseen, ...]:
-        """What could not be looked at for lack of a permission."""
-        return tuple(each for each in self.not_looked_at if each.needs != STATE)
+        """What could not be looked at for lack of a permission, and not because it was so wanted."""
+        return tuple(each for each in self.not_looked_at if each.needs not in (STATE, ADDRESS))
 
     def at_or_above(self, severity: Severity) -> tuple[Finding, ...]:
         """The findings that are as bad as that, or worse."""

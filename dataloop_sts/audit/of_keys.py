@@ -100,7 +100,7 @@ def _held(facts: Facts, user: User) -> Said:
 
 def _one(facts: Facts, user: User, key: AccessKey) -> Said:
     subject = f"access key {key.id} of user {user.name}"
-    age = facts.now - key.created
+    age = _age(facts, key)
     if key.active and age > timedelta(days=facts.max_key_age_days):
         what = f"It is {age.days} days old; {facts.max_key_age_days} are allowed."
         yield facts.found(OLD, subject, what)
@@ -116,13 +116,18 @@ def _one(facts: Facts, user: User, key: AccessKey) -> Said:
         yield facts.found(DESCRIPTION, subject, what, user=user.name, key=key.id, description=wanted)
 
 
+def _age(facts: Facts, key: AccessKey) -> timedelta:
+    """Never negative: AWS's clock and this machine's may differ."""
+    return max(facts.now - key.created, timedelta(0))
+
+
 def _described(facts: Facts, key: AccessKey) -> str:
     used = "its last use could not be looked at"
     if key.last_used is None:
         used = "never used"
     elif isinstance(key.last_used, LastUse):
         used = _last_use(key.last_used)
-    return f"{key.id} ({'active' if key.active else 'inactive'}, {(facts.now - key.created).days} days old, {used})"
+    return f"{key.id} ({'active' if key.active else 'inactive'}, {_age(facts, key).days} days old, {used})"
 
 
 def _last_use(use: LastUse) -> str:
