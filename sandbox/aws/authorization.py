@@ -4,11 +4,12 @@ from typing import Any
 
 from sandbox.aws import directory, kms_keys
 from sandbox.aws.authentication import Caller
-from sandbox.aws.conditions import Context
+from sandbox.aws.conditions import Context, PolicyError
 from sandbox.aws.directory import PARTITION, Directory
 from sandbox.aws.errors import RefusedError
 from sandbox.aws.evaluator import Access, Decision, Policies, evaluate
 from sandbox.aws.kms_keys import UnknownKeyError
+from sandbox.aws.patch_policies import bind_policy
 from sandbox.aws.s3_actions import Need
 
 
@@ -57,6 +58,26 @@ class Authorization:
         policy = key.stored_policy.bound
         _require(access, evaluate(access, Policies(own.identity, own.boundary, own.session, policy, is_key=True)))
         return key
+
+    def check_lockout(self, caller: Caller, policy: str, home: str, context: Context) -> None:
+        """Raise RefusedError for a key policy that KMS does not save, as its setter could never change it again.
+
+        home: the ARN up to the account's id. https://docs.aws.amazon.com/kms/latest/APIReference/API_PutKeyPolicy.html
+        """
+        own, account = self._own(caller), caller.principal.account
+        access = _access(
+            caller, "kms:PutKeyPolicy", f"{home}:key/new", account, {**context, "kms:calleraccount": (account,)}
+        )
+        try:
+            bound = bind_policy(policy, is_trust=False)
+        except PolicyError as problem:
+            raise RefusedError(400, "MalformedPolicyDocumentException", str(problem)) from None
+        if not evaluate(access, Policies(own.identity, own.boundary, own.session, bound, is_key=True)).allowed:
+            raise RefusedError(
+                400,
+                "MalformedPolicyDocumentException",
+                "The new key policy will not allow you to update the key policy in the future.",
+            )
 
     def _in_s3(self, caller: Caller, need: Need, context: Context) -> tuple[Access, Decision]:
         own = self._own(caller)

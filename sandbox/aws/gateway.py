@@ -127,6 +127,8 @@ class Gateway:
             account, key_id = key.account_id, key.id
         for action, resource in call.also(home):
             self._authorization.require(caller, action, resource, context)
+        if call.new_policy is not None:
+            self._authorization.check_lockout(caller, call.new_policy, home, context)
         _set_body(environ, call.body(key_id), "application/x-amz-json-1.1")
         return self._forward(environ, "kms", account, caller)
 

@@ -60,15 +60,22 @@ class KmsCall:
         return ()
 
     @property
+    def new_policy(self) -> str | None:
+        """The key policy that the call sets; None where it sets none, or is told not to look whom it locks out."""
+        sets = self.operation in ("CreateKey", "PutKeyPolicy") and "Policy" in self.parameters
+        bypasses = bool(self.parameters.get("BypassPolicyLockoutSafetyCheck"))
+        return str(self.parameters["Policy"]) if sets and not bypasses else None
+
+    @property
     def context(self) -> dict[str, tuple[str, ...]]:
         """The condition keys that the call itself brings."""
         given = self.parameters.get("EncryptionContext") or {}
         return {f"kms:encryptioncontext:{str(name).lower()}": (str(value),) for name, value in given.items()}
 
     def body(self, key_id: str | None) -> bytes:
-        """Return the call's body for moto, which knows a key best by its id."""
+        """Return the call's body for moto, which knows a key best by its id, and asks for the policy's only name."""
         known = {} if key_id is None else {_key_parameter(self.operation): key_id}
-        return json.dumps({**self.parameters, **known}).encode()
+        return json.dumps({"PolicyName": "default", **self.parameters, **known}).encode()
 
 
 def map_call(request: HttpRequest, region: str) -> KmsCall:

@@ -40,7 +40,7 @@ def _get_trust(role: Any) -> str:
 
 def _set_trust(role: Any, text: str) -> None:
     try:
-        bound = _bound(text, is_trust=True)
+        bound = bind_policy(text, is_trust=True)
     except PolicyError as problem:
         raise MalformedPolicyDocument(str(problem)) from None
     role.stored_trust = StoredPolicy(text, bound, datetime.now(UTC), getattr(role, "stored_trust", None))
@@ -55,7 +55,7 @@ def _set_bucket_policy(bucket: Any, text: bytes | None) -> None:
         bucket.stored_policy = None
         return
     try:
-        bound = _bound(text.decode(), is_trust=False)
+        bound = bind_policy(text.decode(), is_trust=False)
         _check_bucket_resources(bound, bucket)
     except (PolicyError, UnicodeDecodeError) as problem:
         raise _MalformedPolicyError(str(problem)) from None
@@ -68,7 +68,7 @@ def _get_key_policy(key: Any) -> str:
 
 def _set_key_policy(key: Any, text: str) -> None:
     try:
-        bound = _bound(text, is_trust=False)
+        bound = bind_policy(text, is_trust=False)
     except PolicyError as problem:
         raise JsonRESTError("MalformedPolicyDocumentException", str(problem)) from None
     key.stored_policy = StoredPolicy(text, bound, datetime.now(UTC))
@@ -87,7 +87,8 @@ def _check_the_trust_of_a_new_role() -> None:
     backend.create_role = create_valid_role
 
 
-def _bound(text: str, *, is_trust: bool) -> Document:
+def bind_policy(text: str, *, is_trust: bool) -> Document:
+    """Return a resource policy as AWS stores it. Raises PolicyError for one that AWS would not save."""
     try:
         document = json.loads(text)
     except ValueError:

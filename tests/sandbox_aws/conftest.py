@@ -53,6 +53,14 @@ class World:
         response = caught.value.response
         return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
+    @staticmethod
+    def refusal(call: Callable[[], Any]) -> tuple[str, str]:
+        """Return the error code and the message of a call that must be refused."""
+        with pytest.raises(ClientError) as caught:
+            call()
+        error = caught.value.response["Error"]
+        return error["Code"], error["Message"]
+
     def other_account(self, service: str) -> Any:
         server = self.server
         return self.client(service, server.other_account_access_key_id, server.other_account_secret_access_key)
@@ -60,6 +68,19 @@ class World:
     def bucket(self, name: str = "bucket") -> str:
         self.client("s3").create_bucket(Bucket=f"{name}-{self.tag}")
         return f"{name}-{self.tag}"
+
+    def encrypted_bucket(self, key: str, name: str = "bucket", **more: Any) -> str:
+        """Make a bucket whose default encryption is the KMS key."""
+        bucket, default = self.bucket(name), {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+        rule = {"ApplyServerSideEncryptionByDefault": default, **more}
+        self.client("s3").put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+        return bucket
+
+    def key(self, *statements: Document, account: Any = None) -> str:
+        """Make a KMS key, by default with the policy that hands the decision to IAM; return its ARN."""
+        policy = {"Policy": self.policy(*statements)} if statements else {}
+        kms = account or self.client("kms")
+        return str(kms.create_key(**policy)["KeyMetadata"]["Arn"])
 
     def user(self, name: str = "user") -> tuple[str, dict[str, str]]:
         """Make a user with a key and no permissions; return its ARN and the arguments of `client`."""
