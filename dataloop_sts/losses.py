@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dataloop_sts.aws import MISSING, Aws, aws_errors
 from dataloop_sts.dataloop import DataloopClient
-from dataloop_sts.errors import AwsError, NotFound
+from dataloop_sts.errors import AwsError, NotFound, UnexpectedAnswer
 from dataloop_sts.probes import PROBE_NAME, RANDOM_PROBE_PREFIX
 
 if TYPE_CHECKING:
@@ -99,7 +99,11 @@ def datasets_lost(client: DataloopClient, project_id: str, driver_id: str, name:
             client.driver(driver_id)
         except NotFound:
             return None
-        raise no_answer from None  # it is there, so no datasets were looked at
+        raise no_answer.recast(
+            UnexpectedAnswer,
+            what=f"Dataloop knows driver {name!r}, but gives no answer for its datasets",
+            next_step="Check that the token's user is a member of the driver's project, then run again.",
+        ) from None
     if not datasets:
         return None
     return f"driver {name!r} is used by {in_words([d.name or d.id for d in datasets], 'dataset')}"

@@ -8,7 +8,7 @@ import pytest
 from pulumi.output import Unknown
 
 from dataloop_sts.dataloop import DataloopClient
-from dataloop_sts.errors import Conflict, DataloopStsError, Forbidden, NotAuthenticated
+from dataloop_sts.errors import Conflict, DataloopStsError, Forbidden, NotAuthenticated, UnexpectedAnswer
 from dataloop_sts.losses import CONFIRM_VARIABLE
 from dataloop_sts.providers.storage_driver import StorageDriverProvider
 from tests.providers.integrations import drivers_named
@@ -151,6 +151,17 @@ def test_a_refusal_is_never_taken_for_gone(
         PROVIDER.read(*made)
     world.fault("POST", "/datasets/query", status=status)
     with pytest.raises(error):
+        PROVIDER.delete(*made)
+    assert drivers_named(world, made[1]["name"]) == [made[0]]
+
+
+def test_one_whose_datasets_get_no_answer_is_not_taken_for_one_without_any(
+    world: World, made: tuple[str, dict[str, Any]]
+) -> None:
+    world.fault("POST", "/datasets/query", status=404)
+    with pytest.raises(
+        UnexpectedAnswer, match=f"knows driver 'driver-{world.tag}', but gives no answer for its datasets"
+    ):
         PROVIDER.delete(*made)
     assert drivers_named(world, made[1]["name"]) == [made[0]]
 

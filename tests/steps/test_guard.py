@@ -11,7 +11,7 @@ import pytest
 from moto.s3.models import s3_backends
 
 from dataloop_sts.dataloop import DataloopClient, NewDriver
-from dataloop_sts.errors import AwsError, Forbidden, GuardRefused
+from dataloop_sts.errors import AwsError, Forbidden, GuardRefused, UnexpectedAnswer
 from dataloop_sts.guard import GuardRequest, guard
 from dataloop_sts.losses import CONFIRM_VARIABLE
 from tests.steps.aws_world import REGION, World
@@ -216,9 +216,10 @@ def test_a_bucket_that_may_not_be_looked_into_is_not_taken_for_an_empty_one(
 
 
 def test_datasets_that_may_not_be_looked_at_are_not_taken_for_none(world: World, registered: dict[str, Any]) -> None:
-    world.fault("POST", "/datasets/query", status=403)
-    with pytest.raises(Forbidden):
-        ask(world, registered)
+    for status, error in ((403, Forbidden), (404, UnexpectedAnswer)):
+        world.fault("POST", "/datasets/query", status=status)
+        with pytest.raises(error):
+            ask(world, registered)
 
 
 def test_the_step_says_in_one_line_what_it_refuses(world: World, registered: dict[str, Any]) -> None:
