@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dataloop_sts.aws import MISSING, Aws, aws_errors
-from dataloop_sts.errors import AwsError
+from dataloop_sts.errors import AwsError, DataloopStsError
 from dataloop_sts.policies import Document, canonical
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Step:
     """
 
     what: str
-    error: AwsError | None = None
+    error: DataloopStsError | None = None
 
 
 def revoke(aws: Aws, user: str, role: str, moment: datetime | None = None) -> Iterator[Step]:

@@ -1,0 +1,37 @@
+"""``dataloop-sts repair``: after a run that was killed."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from automation.cli.frame import FINDING, Customer, Json, app, common
+from automation.cli.lifecycle import record_of
+from automation.connection import Connection
+from automation.repair import Finding
+from automation.repair import repair as mend
+
+
+@app.command()
+def repair(context: typer.Context, customer: Customer = None, as_json: Json = False) -> None:
+    """Mend a stack after a run that was killed: its lock, what it had begun to make, a key that it left.
+
+    Touches nothing else; where nothing is broken it says so. Exit code 4: something is left for you to judge.
+    """
+    as_json = as_json or common(context).json
+    record = record_of(context, customer)
+    findings: list[Finding] = []
+    for finding in mend(Connection.of(record)):
+        findings.append(finding)
+        if not as_json:
+            typer.echo(finding.text)
+    following = f"dataloop-sts -e {record.environment.name} up{f' {customer}' if customer else ''}"
+    left = [finding.text for finding in findings if finding.left]
+    if as_json:
+        done = [finding.text for finding in findings if not finding.left]
+        typer.echo(json.dumps({"done": done, "left": left, "next": following}, indent=2))
+    else:
+        typer.echo(f"Next: {following}" if findings else f"Nothing is broken in stack {record.stack}.")
+    if left:
+        raise typer.Exit(FINDING)

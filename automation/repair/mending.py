@@ -1,0 +1,170 @@
+"""The repair itself: the lock, then what the state says was under way, then the user's keys."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from automation import engine
+from automation.connection import PROJECT, Connection
+from automation.repair.in_aws import Foreign, Leftovers, Made, utc, window
+from automation.repair.locks import lock_files, release
+from dataloop_sts.aws import Aws, require_account
+from dataloop_sts.live import AccessKey, LastUse
+
+_CREATING = "creating"
+_UNDER_WAY = {_CREATING: "made", "updating": "changed", "deleting": "deleted"}
+_KEY, _USER = "aws:iam/accessKey:AccessKey", "aws:iam/user:User"
+_CALLS_END_S = 5.0
+"""How long after a kill the plugins that it left may still finish a call."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was broken; ``left``: it is for a person to judge, and was not touched."""
+
+    text: str
+    left: bool = False
+
+
+@dataclass
+class _Edit:
+    """What becomes of the state: resources that are taken up, operations that stay under way."""
+
+    taken: list[dict[str, Any]] = field(default_factory=list)
+    staying: list[dict[str, Any]] = field(default_factory=list)
+
+
+def repair(connection: Connection) -> Iterator[Finding]:
+    """Mends a stack after a killed run; yields each thing when it is done, and nothing where nothing is broken.
+
+    Touches only what that run left beyond doubt: a lock whose process is dead, operations that the state notes as
+    under way, AWS objects of this connection's names and tags, and a key whose secret died with the run.
+
+    Args:
+        connection: whose stack it is.
+
+    Raises:
+        StackLocked: a run lives, or may live on another machine; nothing was touched.
+        NoSuchStack: no run ever began.
+        StackError, AwsError: the state cannot be read or written, AWS cannot be looked at.
+    """
+    begun: datetime | None = None
+    backend = _backend(connection)
+    files = lock_files(backend, PROJECT, connection.stack)
+    if files is None:
+        yield Finding(
+            f"The locks of {backend} are not looked at: where `up` says that another update runs, look there, and end "
+            "a dead one with `pulumi cancel`."
+        )
+    for lock in release(files) if files else ():
+        begun = min(lock.timestamp, begun or lock.timestamp)
+        yield Finding(f"The lock of {lock}, which is dead, was removed.")
+    exported = json.loads(connection.command(["stack", "export"]))
+    deployed = exported.get("deployment") or {}
+    if deployed:
+        yield from _mend_state(connection, exported, deployed, begun)
+
+
+def _mend_state(
+    connection: Connection, exported: dict[str, Any], deployed: dict[str, Any], begun: datetime | None
+) -> Iterator[Finding]:
+    pending = deployed.get("pending_operations") or []
+    last_word = utc(deployed["manifest"]["time"])
+    if begun and pending:
+        time.sleep(max(0.0, _CALLS_END_S - (datetime.now(UTC) - last_word).total_seconds()))
+    leftovers = _leftovers(connection, deployed, begun, last_word)
+    edit = _Edit()
+    for operation in pending:
+        yield _resolved(operation, deployed, leftovers, edit)
+    keys_begun = any(_is_creating(each, _KEY) for each in pending)
+    yield from _keys(connection, deployed, leftovers, keys_begun)
+    if pending and len(edit.staying) < len(pending):
+        _write(connection, exported, deployed, edit)
+
+
+def _leftovers(
+    connection: Connection, deployed: Mapping[str, Any], begun: datetime | None, last_word: datetime
+) -> Leftovers:
+    spec = connection.spec
+    preflight = next((each for each in deployed["resources"] if each["urn"].endswith("::preflight")), {})
+    account_id = spec.aws.account_id or (preflight.get("inputs") or {}).get("seen_account_id") or ""
+    aws = Aws(spec.aws.region, deploy_role=spec.aws.deploy_role)
+    if account_id:
+        require_account(aws, account_id)
+    return Leftovers(aws, spec, connection.environment.name, account_id, window(begun, last_word))
+
+
+def _resolved(operation: dict[str, Any], deployed: Mapping[str, Any], leftovers: Leftovers, edit: _Edit) -> Finding:
+    resource = operation["resource"]
+    urn, kind = resource["urn"], resource["type"]
+    name = f"{kind.rpartition(':')[2]} {urn.rpartition('::')[2]}"
+    known = any(each["urn"] == urn for each in deployed["resources"])
+    look = leftovers.looks.get(kind) if _is_creating(operation, kind) and not known else None
+    found = look(resource["inputs"]) if look else None
+    if isinstance(found, Foreign):
+        edit.staying.append(operation)
+        return Finding(f"{name} was being made: {found.why}. It was left alone: remove it, or take it over.", left=True)
+    if isinstance(found, Made):
+        inputs = {key: value for key, value in resource["inputs"].items() if not key.startswith("__")}
+        edit.taken.append({**resource, "id": found.id, "outputs": {**inputs, "id": found.id, **found.outputs}})
+        return Finding(f"{name} was made, and is in the stack now: {found.id}")
+    return Finding(f"{name} was being {_UNDER_WAY.get(operation['type'], 'read')}: `up` does it again")
+
+
+def _keys(
+    connection: Connection, deployed: Mapping[str, Any], leftovers: Leftovers, keys_begun: bool
+) -> Iterator[Finding]:
+    """The user's keys that the stack does not know: one that a killed run made is of use to nobody."""
+    known = frozenset(str(each["id"]) for each in deployed["resources"] if each["type"] == _KEY)
+    names = {str(each["inputs"]["name"]) for each in deployed["resources"] if each["type"] == _USER}
+    for user in sorted(names or {connection.spec.names(connection.environment.name).user}):
+        unknown = leftovers.unknown_keys(user, known)
+        orphans = [key for key in unknown if keys_begun and leftovers.is_orphan(key)]
+        for key in unknown:
+            if orphans == [key]:
+                leftovers.delete_key(user, key.id)
+                yield Finding(f"Access key {key.id} was made and its secret is lost with the run: it was deleted.")
+            else:
+                yield Finding(
+                    f"Access key {key.id} of user {user} ({_in_words(key)}) is not this stack's, and was left alone: "
+                    "delete it where nobody needs it.",
+                    left=True,
+                )
+
+
+def _write(connection: Connection, exported: dict[str, Any], deployed: dict[str, Any], edit: _Edit) -> None:
+    """Writes the state, and lets the provider read what was taken up.
+
+    The flag that `pulumi refresh` has for it, --import-pending-creates, only forgets the operations (engine 3.274).
+    """
+    deployed["pending_operations"] = edit.staying
+    deployed["resources"] += edit.taken
+    with tempfile.TemporaryDirectory() as folder:  # only its owner may look into it, and secrets are encrypted
+        file = Path(folder) / "state.json"
+        file.write_text(json.dumps(exported), encoding="utf-8")
+        connection.command(["stack", "import", "--file", str(file)])
+    if edit.taken:
+        targets = [f"--target={resource['urn']}" for resource in edit.taken]
+        connection.command(["refresh", "--yes", "--skip-preview", "--color", "never", *targets])
+
+
+def _is_creating(operation: Mapping[str, Any], kind: str) -> bool:
+    return bool(operation["type"] == _CREATING and operation["resource"]["type"] == kind)
+
+
+def _backend(connection: Connection) -> str:
+    said = engine.run(["whoami", "--json"], connection.environment.project_dir, connection.environment.variables())
+    return str(json.loads(said)["url"])
+
+
+def _in_words(key: AccessKey) -> str:
+    used = f"last used on {key.last_used.at:%Y-%m-%d}" if isinstance(key.last_used, LastUse) else "never used"
+    described = f"described as {key.description!r}" if key.description else "without a description"
+    return f"made on {key.created:%Y-%m-%d %H:%M} UTC, {used}, {described}"
