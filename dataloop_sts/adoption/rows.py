@@ -83,7 +83,8 @@ def _encryption_row(facts: Facts, known: Known, bucket: Bucket) -> Row:
     differences = []
     if found is not None and not isinstance(found, Unseen):
         is_so, should = found.kms_key or found.algorithm, wanted or "AES256"
-        differences = [f"It is {is_so}; the spec says {should}."] if is_so != should else []
+        same = is_so in (should, should.rpartition("/")[2])  # AWS gives a key as it was written: by ARN or by id
+        differences = [] if same else [f"It is {is_so}; the spec says {should}."]
     name = f"{bucket.name}-encryption"
     return _row("encryption", bucket.name, found, differences, known.has(of.ENCRYPTION, name))
 
