@@ -30,18 +30,11 @@ def encrypt(world: World, bucket: str, **default: str) -> None:
     world.s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
 
 
-def make_policy(world: World, name: str, *actions: str) -> str:
-    """A managed policy that allows some actions everywhere; returns its ARN."""
-    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    return str(world.iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"])
-
-
 def test_everything_that_is_there_and_in_order_is_no_problem(world: World, ask: Ask) -> None:
     key = world.make_key()
     bucket = world.close_bucket(world.make_bucket())
     encrypt(world, bucket, KMSMasterKeyID=key)
-    boundary = make_policy(world, f"boundary-{world.tag}", "s3:*")
+    boundary = world.make_policy(f"boundary-{world.tag}", "s3:*")
     needs = {"existing_buckets": (bucket,), "bucket_keys": {bucket: key}, "kms_key_arns": (key,)}
     assert look(ask(**needs, permissions_boundary=boundary)).problems == ()
 

@@ -129,18 +129,24 @@ class World:
         self.s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=block)
         return bucket
 
+    def make_policy(self, name: str, *actions: str) -> str:
+        """A managed policy that allows some actions everywhere; returns its ARN."""
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        return str(self.iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"])
+
     def make_key(self, **settings: Any) -> str:
         """A KMS key in the connection's region; returns its ARN."""
         return str(self.kms.create_key(**settings)["KeyMetadata"]["Arn"])
 
-    def connect(self, *, make_bucket: bool = True, **driver: Any) -> Connected:
-        """Bucket, user, key, policy and role as the program makes them, for one driver."""
+    def connect(self, *, make_bucket: bool = True, aws: dict[str, Any] | None = None, **driver: Any) -> Connected:
+        """Bucket, user, key, policy and role as the program makes them, for one driver; ``aws``: more of the spec's."""
         bucket = f"bucket-{self.tag}"
         spec = ConnectionSpec.parse(
             {
                 "customer": self.tag,
                 "organization_id": self.dataloop.org_id,
-                "aws": {"region": REGION},
+                "aws": {"region": REGION, **(aws or {})},
                 "drivers": [
                     {
                         "name": f"driver-{self.tag}",
@@ -155,12 +161,15 @@ class World:
         if make_bucket:
             self.make_bucket(bucket)
         names = spec.names("dev")
-        user = self.iam.create_user(UserName=names.user)["User"]
+        path = {"Path": spec.aws.iam_path}
+        boundary = spec.aws.permissions_boundary
+        bounded = {**path, **({"PermissionsBoundary": boundary} if boundary else {})}
+        user = self.iam.create_user(UserName=names.user, **bounded)["User"]
         key = self.iam.create_access_key(UserName=names.user)["AccessKey"]
         permission = policies.canonical(policies.permission_document(spec))
-        policy = self.iam.create_policy(PolicyName=names.policy, PolicyDocument=permission)["Policy"]
-        trust = policies.canonical(policies.trust_document(user["Arn"], user["UserId"]))
-        role = self.iam.create_role(RoleName=names.role, AssumeRolePolicyDocument=trust)["Role"]
+        policy = self.iam.create_policy(PolicyName=names.policy, PolicyDocument=permission, **path)["Policy"]
+        trust = policies.canonical(policies.trust_document(user["Arn"], user["UserId"], spec.aws.trust_source_ips))
+        role = self.iam.create_role(RoleName=names.role, AssumeRolePolicyDocument=trust, **bounded)["Role"]
         self.iam.attach_role_policy(RoleName=names.role, PolicyArn=policy["Arn"])
         return Connected(
             spec=spec,
