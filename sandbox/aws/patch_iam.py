@@ -27,6 +27,7 @@ _KEEPS_A_USER = {
 def install() -> None:
     """Put the changes into moto's IAM."""
     _give_users_an_aws_id_and_a_boundary()
+    _refuse_a_boundary_that_does_not_exist()
     _keep_what_a_renamed_user_has()
     _refuse_deletes_that_aws_refuses()
     _response.list_entities_for_policy = _list_entities_for_policy
@@ -71,6 +72,26 @@ def _give_users_an_aws_id_and_a_boundary() -> None:
     _response.create_user = create_user_with_boundary
     _response.put_user_permissions_boundary = put_user_permissions_boundary
     _response.delete_user_permissions_boundary = delete_user_permissions_boundary
+
+
+def _refuse_a_boundary_that_does_not_exist() -> None:
+    put_role_boundary, create_role = _backend.put_role_permissions_boundary, _backend.create_role
+
+    @wraps(put_role_boundary)
+    def put_existing_boundary(self: Any, role_name: str, permissions_boundary: str) -> None:
+        self.get_policy(permissions_boundary)
+        put_role_boundary(self, role_name, permissions_boundary)
+
+    @wraps(create_role)
+    def create_role_with_boundary(
+        self: Any, name: str, trust: str, path: str, permissions_boundary: str | None, *args: Any, **kwargs: Any
+    ) -> Any:
+        if permissions_boundary:
+            self.get_policy(permissions_boundary)
+        return create_role(self, name, trust, path, permissions_boundary, *args, **kwargs)
+
+    _backend.put_role_permissions_boundary = put_existing_boundary
+    _backend.create_role = create_role_with_boundary
 
 
 def _keep_what_a_renamed_user_has() -> None:

@@ -121,3 +121,9 @@ def server() -> Iterator[AwsServer]:
 @pytest.fixture
 def world(server: AwsServer) -> World:
     return World(server)
+
+
+@pytest.fixture(scope="module")
+def shared_world(server: AwsServer) -> World:
+    """One for all tests of a module, which change nothing that another one looks at."""
+    return World(server)
