@@ -55,7 +55,9 @@ def _print(report: Report) -> None:
     console = Console()
     console.width = min(console.width, _COLUMNS) if console.is_terminal else _COLUMNS
     title = f"Connection of {report.customer} in {report.environment}, AWS account {report.account_id}"
-    table = Table("", "name", "found", "as the spec says", "an adoption", title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    for heading in ("", "name", "found", "as the spec says", "what becomes of it"):
+        table.add_column(heading, overflow="fold")  # an ARN that is cut off is no evidence
     for row in report.rows:
         found, equal = "yes" if row.found else "no", "yes" if row.equal else "\n".join(row.differences)
         table.add_row(*map(Text, (row.kind, row.name, found, equal, row.becomes)))
@@ -65,7 +67,13 @@ def _print(report: Report) -> None:
         console.print(Text.assemble(line, f" {danger.subject}: {danger.what} {danger.becomes}"), soft_wrap=True)
     for refusal in report.refusals:
         console.print(Text.assemble(("REFUSED", "bold red"), f" {refusal}"), soft_wrap=True)
-    console.print("It cannot be adopted like this." if report.refusals else "It can be adopted: --apply does it.")
+    console.print(_verdict(report))
+
+
+def _verdict(report: Report) -> str:
+    if report.refusals:
+        return "It cannot be adopted like this."
+    return "It can be adopted: --apply does it." if report.takes_over else "Everything is the stack's already."
 
 
 def _done(report: Report) -> str:

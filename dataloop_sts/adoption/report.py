@@ -68,6 +68,8 @@ class Report(_Model):
     dangers: tuple[Danger, ...]
     """The worst first."""
     refusals: tuple[Refusal, ...]
+    takes_over: bool
+    """Whether something is there that is not the stack's yet."""
 
     def document(self) -> dict[str, Any]:
         """The report as JSON values."""

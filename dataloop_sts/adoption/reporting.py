@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataloop_sts.adoption.dangers import dangers
 from dataloop_sts.adoption.groups import GroupPolicies
 from dataloop_sts.adoption.known import Known
+from dataloop_sts.adoption.plan import plan
 from dataloop_sts.adoption.refusals import refusals
 from dataloop_sts.adoption.report import Report
 from dataloop_sts.adoption.rows import rows
@@ -19,6 +20,7 @@ def report(facts: Facts, known: Known, groups: GroupPolicies) -> Report:
         known: what the stack has.
         groups: what the user may do by its groups.
     """
+    found = plan(facts, known)
     return Report(
         customer=facts.spec.customer,
         environment=facts.environment,
@@ -26,4 +28,5 @@ def report(facts: Facts, known: Known, groups: GroupPolicies) -> Report:
         rows=tuple(rows(facts, known)),
         dangers=tuple(dangers(facts)),
         refusals=tuple(refusals(facts, known, groups)),
+        takes_over=bool(found.imports or found.integration_id or found.driver_ids),
     )

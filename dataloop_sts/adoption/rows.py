@@ -30,7 +30,7 @@ def rows(facts: Facts, known: Known) -> Iterator[Row]:
     yield _user_row(facts, known)
     yield from _key_rows(facts, known)
     yield _role_row(facts, known)
-    yield _trust_row(facts)
+    yield _trust_row(facts, known)
     yield from _attachment_rows(facts, known)
     yield _integration_row(facts, known)
     for driver in facts.spec.drivers:
@@ -122,12 +122,17 @@ def _key_rows(facts: Facts, known: Known) -> Iterator[Row]:
     for key in keys:
         name = known.access_keys.get(key.id)
         if name is not None and name != FORMER_KEY:
-            becomes = "is the stack's already"
-        elif name == FORMER_KEY or (former and former.id == key.id):
-            becomes = "is imported as generation 0, and deleted once the new key has proved itself"
-        else:
-            becomes = "cannot be adopted"
-        yield Row(kind="access key", name=key.id, found=True, differences=(in_words(facts, key),), becomes=becomes)
+            yield Row(kind="access key", name=key.id, found=True, becomes="is the stack's already")
+            continue
+        goes = name == FORMER_KEY or (former is not None and former.id == key.id)
+        becomes = "is imported as generation 0, and deleted once the new key has proved itself"
+        yield Row(
+            kind="access key",
+            name=key.id,
+            found=True,
+            differences=(in_words(facts, key),),
+            becomes=becomes if goes else "cannot be adopted",
+        )
     if not any(name != FORMER_KEY for name in known.access_keys.values()):
         yield Row(
             kind="access key", name=f"of generation {generation}", found=False, becomes="is made, and handed over"
@@ -159,7 +164,7 @@ def _role_row(facts: Facts, known: Known) -> Row:
     return _row("role", facts.names.role, found, differences, known.has(of.ROLE, "role"))
 
 
-def _trust_row(facts: Facts) -> Row:
+def _trust_row(facts: Facts, known: Known) -> Row:
     role = facts.live.role
     if not isinstance(role, Role):
         return _row("trust", facts.names.role, role, [], False)
@@ -176,6 +181,8 @@ def _trust_row(facts: Facts) -> Row:
     elif any(set(conditions(statement)) != set(conditions(wanted)) for statement in ours):
         differences.append("Its condition is another than the spec's.")
     becomes = "names the user alone then" if differences else "is bound to the user's unique id"
+    if known.has(of.ROLE, "role") and not differences:
+        becomes = "is the stack's already"
     return Row(kind="trust", name=role.name, found=True, differences=tuple(differences), becomes=becomes)
 
 

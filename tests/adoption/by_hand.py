@@ -184,4 +184,4 @@ class Hand:
         answer = self.iam.create_policy(PolicyName=f"{self.tag}-more", PolicyDocument=ALLOW_EVERYTHING_OF_S3)
         self.more_arn = answer["Policy"]["Arn"]
         self.iam.attach_role_policy(RoleName=self.role, PolicyArn=self.more_arn)
-        self.iam.put_role_policy(RoleName=self.role, PolicyName="also", PolicyDocument=ALLOW_EVERYTHING_OF_S3)
+        self.iam.put_role_policy(RoleName=self.role, PolicyName="by-hand", PolicyDocument=ALLOW_EVERYTHING_OF_S3)

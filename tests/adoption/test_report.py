@@ -64,9 +64,9 @@ def test_every_usual_deviation_is_shown_with_what_becomes_of_it(hand: Hand) -> N
     )
     assert any("beyond the spec" in each for each in rows["policy", hand.policy].differences)
     assert rows["further policy of the role", hand.more_arn].becomes == "is detached"
-    assert rows["further policy of the role", "also"].becomes == "is deleted"
+    assert rows["further policy of the role", "by-hand"].becomes == "is deleted"
     assert rows["driver", hand.driver].differences == ("Its deletion flag is on; the spec says off.",)
-    assert plan_of(hand).leftovers == RoleLeftovers(attached=(hand.more_arn,), inline=("also",))
+    assert plan_of(hand).leftovers == RoleLeftovers(attached=(hand.more_arn,), inline=("by-hand",))
 
 
 def test_a_driver_that_may_not_delete_although_the_spec_says_so_is_no_danger(hand: Hand) -> None:

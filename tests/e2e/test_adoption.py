@@ -174,7 +174,9 @@ def test_the_usual_deviations_are_brought_to_the_spec(new_case: Callable[[], Cas
     assert driver["allowExternalDelete"] is False
     assert case.connection.outputs()["driver_ids"] == {hand.driver: hand.driver_id}
     assert hand.iam.get_login_profile(UserName=hand.user)  # a person's: told, and left
-    assert {danger.check for danger in case.adoption().report.dangers} == {"role-instance-profile", "user-console"}
+    report = case.adoption().report
+    assert {danger.check for danger in report.dangers} == {"role-instance-profile", "user-console"}
+    assert (report.takes_over, {row.equal for row in report.rows}) == (False, {True})
 
 
 def test_of_the_aws_half_alone_the_rest_is_made_and_what_a_destroy_leaves_is_adopted_again(

@@ -43,6 +43,8 @@ _NOT_ERRORS = {
     "as the spec says",
     "It cannot be adopted like this.",
     "It can be adopted: --apply does it.",
+    "Everything is the stack's already.",
+    "what becomes of it",
     "The connection of <> is adopted.<>",
     " What stays is yours to mend: <>.",
     "<> of <> checks are clean; <>.",
