@@ -180,6 +180,34 @@ def test_role_is_assumed_only_with_its_trust(
     assert evaluate(access, Policies(identity, resource=trusted, is_trust=True)).allowed is allowed
 
 
+BY_OTHER = doc(to({"AWS": f"arn:aws:iam::{OTHER}:root"}))
+KEY_CASES = [
+    ("the key policy hands over to IAM, which allows", USER, ACCOUNT, (ALLOW,), BY_ACCOUNT, True),
+    ("the key policy hands over to IAM, which says nothing", USER, ACCOUNT, (), BY_ACCOUNT, False),
+    ("IAM alone opens no key", USER, ACCOUNT, (ALLOW,), BY_OTHER, False),
+    ("an empty key policy opens no key", USER, ACCOUNT, (ALLOW,), {}, False),
+    ("a key policy that names the user is enough", USER, ACCOUNT, (), BY_USER, True),
+    ("a key policy that names the role is enough", SESSION, ACCOUNT, (), BY_ROLE, True),
+    ("a key policy for another user", USER, ACCOUNT, (ALLOW,), doc(to({"AWS": "AIDAX"})), False),
+    ("a key policy that denies", USER, ACCOUNT, (ALLOW,), doc(to("*", "Deny"), to("*")), False),
+    ("a key of another account, key policy alone", USER, OTHER, (), BY_ACCOUNT, False),
+    ("a key of another account, IAM alone", USER, OTHER, (ALLOW,), BY_OTHER, False),
+    ("a key of another account, both", USER, OTHER, (ALLOW,), BY_ACCOUNT, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("principal", "owner", "identity", "key_policy", "allowed"),
+    [case[1:] for case in KEY_CASES],
+    ids=[case[0] for case in KEY_CASES],
+)
+def test_key_is_used_only_with_its_policy(
+    principal: Principal, owner: str, identity: Any, key_policy: Any, allowed: bool
+) -> None:
+    access = Access(principal, "s3:GetObject", f"{BUCKET}/key", owner)
+    assert evaluate(access, Policies(identity, resource=key_policy, is_key=True)).allowed is allowed
+
+
 @pytest.mark.parametrize(
     ("element", "action", "resource", "allowed"),
     [
