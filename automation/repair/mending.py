@@ -69,6 +69,7 @@ def repair(connection: Connection) -> Iterator[Finding]:
     exported = json.loads(connection.command(["stack", "export"]))
     deployed = exported.get("deployment") or {}
     if deployed:
+        deployed.setdefault("resources", [])
         yield from _mend_state(connection, exported, deployed, begun)
 
 
@@ -77,14 +78,14 @@ def _mend_state(
 ) -> Iterator[Finding]:
     pending = deployed.get("pending_operations") or []
     last_word = utc(deployed["manifest"]["time"])
-    if begun and pending:
-        time.sleep(max(0.0, _CALLS_END_S - (datetime.now(UTC) - last_word).total_seconds()))
     leftovers = _leftovers(connection, deployed, begun, last_word)
+    if begun and any(_is_creating(each, kind) for each in pending for kind in (_KEY, *leftovers.looks)):
+        time.sleep(max(0.0, _CALLS_END_S - (datetime.now(UTC) - last_word).total_seconds()))
     edit = _Edit()
     for operation in pending:
         yield _resolved(operation, deployed, leftovers, edit)
     keys_begun = any(_is_creating(each, _KEY) for each in pending)
-    yield from _keys(connection, deployed, leftovers, keys_begun)
+    yield from _keys(deployed, leftovers, keys_begun)
     if pending and len(edit.staying) < len(pending):
         _write(connection, exported, deployed, edit)
 
@@ -93,7 +94,9 @@ def _leftovers(
     connection: Connection, deployed: Mapping[str, Any], begun: datetime | None, last_word: datetime
 ) -> Leftovers:
     spec = connection.spec
-    preflight = next((each for each in deployed["resources"] if each["urn"].endswith("::preflight")), {})
+    preflight: dict[str, Any] = next(
+        (each for each in deployed["resources"] if each["urn"].endswith("::preflight")), {}
+    )
     account_id = spec.aws.account_id or (preflight.get("inputs") or {}).get("seen_account_id") or ""
     aws = Aws(spec.aws.region, deploy_role=spec.aws.deploy_role)
     if account_id:
@@ -118,13 +121,10 @@ def _resolved(operation: dict[str, Any], deployed: Mapping[str, Any], leftovers:
     return Finding(f"{name} was being {_UNDER_WAY.get(operation['type'], 'read')}: `up` does it again")
 
 
-def _keys(
-    connection: Connection, deployed: Mapping[str, Any], leftovers: Leftovers, keys_begun: bool
-) -> Iterator[Finding]:
+def _keys(deployed: Mapping[str, Any], leftovers: Leftovers, keys_begun: bool) -> Iterator[Finding]:
     """The user's keys that the stack does not know: one that a killed run made is of use to nobody."""
     known = frozenset(str(each["id"]) for each in deployed["resources"] if each["type"] == _KEY)
-    names = {str(each["inputs"]["name"]) for each in deployed["resources"] if each["type"] == _USER}
-    for user in sorted(names or {connection.spec.names(connection.environment.name).user}):
+    for user in sorted({str(each["inputs"]["name"]) for each in deployed["resources"] if each["type"] == _USER}):
         unknown = leftovers.unknown_keys(user, known)
         orphans = [key for key in unknown if keys_begun and leftovers.is_orphan(key)]
         for key in unknown:
