@@ -82,10 +82,10 @@ def _keys(facts: Facts, user: User, known: Known) -> Iterator[Refusal]:
     room = 1 if FORMER_KEY not in known.access_keys.values() else 0
     if len(others) <= room:
         return
-    described = "; ".join(f"{key.id}: {in_words(facts, key)}" for key in others)
+    described = "; ".join(f"{key.id} ({in_words(facts, key)})" for key in others)
     left = " One that an interrupted run left: `dataloop-sts repair`." if known.access_keys else ""
     message = (
-        f"User {user.name} has {len(keys)} access keys, and IAM has no room for the new one. {described} Find out "
+        f"User {user.name} has {len(keys)} access keys, and IAM has no room for the new one: {described}. Find out "
         f"which one Dataloop does not hold, and delete it: aws iam delete-access-key --user-name {user.name} "
         f"--access-key-id ID.{left}"
     )

@@ -130,7 +130,7 @@ def _key_rows(facts: Facts, known: Known) -> Iterator[Row]:
             kind="access key",
             name=key.id,
             found=True,
-            differences=(in_words(facts, key),),
+            differences=(f"It was {in_words(facts, key)}; its secret is not known.",),
             becomes=becomes if goes else "cannot be adopted",
         )
     if not any(name != FORMER_KEY for name in known.access_keys.values()):
@@ -140,6 +140,7 @@ def _key_rows(facts: Facts, known: Known) -> Iterator[Row]:
 
 
 def in_words(facts: Facts, key: AccessKey) -> str:
+    """When a key was made, and its last use."""
     use = "of unknown use"
     if key.last_used is None:
         use = "never used"
@@ -147,7 +148,7 @@ def in_words(facts: Facts, key: AccessKey) -> str:
         use = f"last used on {_day(key.last_used.at)} for {key.last_used.service}"
     state = "" if key.active else ", switched off"
     age = (facts.now - key.created).days
-    return f"Made on {_day(key.created)}, {age} days ago, {use}{state}; its secret is not known."
+    return f"made on {_day(key.created)}, {age} days ago, {use}{state}"
 
 
 def _day(moment: datetime) -> str:

@@ -67,7 +67,7 @@ def test_a_user_with_two_keys_is_told_with_both_and_their_use(made: Hand, world:
     second = world.iam.create_access_key(UserName=made.user)["AccessKey"]["AccessKeyId"]
     message = refusals_of(made.spec)["aws.names.user"]
     for key in (made.key, second):
-        assert f"{key}: Made on " in message
+        assert f"{key} (made on " in message
     assert "0 days ago, never used" in message
     assert f"aws iam delete-access-key --user-name {made.user} --access-key-id ID." in message
     assert "repair" not in message
