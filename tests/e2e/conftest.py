@@ -83,6 +83,7 @@ def empty_project(_shared_project: Project) -> Iterator[Project]:
     spec = copy.deepcopy(_shared_project.spec)
     yield _shared_project
     _shared_project.spec, _shared_project.sandbox, _shared_project.extra = spec, True, {}
+    _shared_project.plain = False
     _shared_project.world.clear_faults()
 
 

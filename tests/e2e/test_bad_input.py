@@ -219,7 +219,7 @@ def test_verify_tells_what_keeps_it_from_looking(empty_project: Project, tmp_pat
 
     assert_told(
         verify(tmp_path, 2),
-        "The environment <environment> has no stack of its own:",
+        "The environment <name> has no stack of its own:",
         "<file> does not exist: name a customer, or run this in the project's folder",
     )
     never_up = "Stack <stack> has no connection yet: make it with `dataloop-sts up` or `pulumi up`."

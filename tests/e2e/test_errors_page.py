@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -61,7 +62,12 @@ _DESCRIBED_BY = ("description", "help", "epilog", "title")
 def _is_on_the_page(sentence: str) -> bool:
     """Whether the page has it, with whatever stands there in the places of its values."""
     literal = [" ".join(part.split()) for part in re.split(r"<>|\{resource\}", sentence.replace("`", ""))]
-    return re.search(".{0,80}?".join(map(re.escape, literal)), " ".join(page().split())) is not None
+    return re.search(".{0,80}?".join(map(re.escape, literal)), _page_on_one_line()) is not None
+
+
+@functools.cache
+def _page_on_one_line() -> str:
+    return " ".join(page().split())
 
 
 def _sentences(tree: ast.AST) -> Iterator[tuple[int, str]]:

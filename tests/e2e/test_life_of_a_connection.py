@@ -20,6 +20,7 @@ def _refused(call: Any, **arguments: Any) -> bool:
 
 
 def test_a_connection_is_made_proved_changed_and_destroyed_without_a_trace(project: Any) -> None:
+    project.plain = True
     before = project.world.inventory()
     assert project.preview().ok().output.count("+") > 20
     assert project.world.inventory() == before, "a preview must not change anything"

@@ -35,6 +35,7 @@ class _Arguments:
 
 def test_no_secret_reaches_state_logs_events_outputs_or_process_arguments(project: Any, tmp_path: Path) -> None:
     events = tmp_path / "events.json"
+    project.plain = True
     project.extra = {"PULUMI_DEBUG_COMMANDS": "true"}  # offers --event-log
     with _Arguments() as arguments:
         said = [
