@@ -18,6 +18,7 @@ _BUCKET = (
     "GetEncryptionConfiguration",
 )
 _USER = (
+    "GetAccessKeyLastUsed",
     "GetLoginProfile",
     "GetUser",
     "GetUserPolicy",
@@ -78,9 +79,9 @@ def auditor_document(spec: ConnectionSpec, environment: str, account_id: str) ->
                 ],
             },
             {
-                "Sid": "TellWhoseBucketsAndKeys",  # these two can be given for everything only
+                "Sid": "TellWhoseBuckets",  # can be given for everything only
                 "Effect": "Allow",
-                "Action": ["iam:GetAccessKeyLastUsed", "s3:ListAllMyBuckets"],
+                "Action": ["s3:ListAllMyBuckets"],
                 "Resource": "*",
             },
         ],

@@ -11,12 +11,11 @@ from dataloop_sts.audit.finding import Check
 from dataloop_sts.audit.grants import Grant, grants, principals, statements, uncovered
 from dataloop_sts.live import Bucket, Encryption, ForeignBucket, Unseen
 
-_UP = "A bucket of the connection's own: `{up}`. One of somebody else's: its owner has to."
 MISSING = Check(
     "bucket-missing",
     "critical",
     "A bucket is not there.",
-    "A bucket of the connection's own: `{up}` makes an empty one. Else correct drivers[].bucket.existing.",
+    "If its name is right, {way}: what was in it is gone all the same.",
 )
 FOREIGN = Check(
     "bucket-foreign",
@@ -34,9 +33,11 @@ PUBLIC = Check(
     "bucket-public",
     "critical",
     "A bucket is open to everyone, by its policy or its access control list.",
-    "Take that out of the policy or the list, and block public access. " + _UP,
+    "Close it at once: block public access, then take that out of the policy or the list; {way}.",
 )
-BLOCK = Check("bucket-public-access-block", "high", "Public access is not blocked by all four settings.", _UP)
+BLOCK = Check(
+    "bucket-public-access-block", "high", "Public access is not blocked by all four settings.", "Block it: {way}."
+)
 TLS = Check("bucket-tls", "medium", "The policy of a managed bucket does not refuse calls without TLS.", "Run `{up}`.")
 OTHER_POLICY = Check(
     "bucket-policy",
@@ -49,7 +50,7 @@ ENCRYPTION = Check(
     "bucket-encryption",
     "medium",
     "A bucket encrypts with another key than the spec says, which the role then may not use.",
-    "Correct drivers[].bucket.kms_key_arn, or the bucket's default encryption. " + _UP,
+    "Correct drivers[].bucket.kms_key_arn, or the bucket's default encryption: {way}.",
 )
 
 
@@ -58,7 +59,7 @@ def _presence(facts: Facts, _: Facts) -> Said:
         if isinstance(bucket, Unseen):
             yield bucket
         elif bucket is None:
-            yield facts.found(MISSING, f"bucket {name}", "There is no bucket of that name.")
+            yield facts.found(MISSING, f"bucket {name}", "There is no bucket of that name.", way=_way(facts, name))
         elif isinstance(bucket, ForeignBucket):
             what = f"It does not belong to account {facts.live.account_id}."
             yield facts.found(FOREIGN, f"bucket {name}", what)
@@ -77,7 +78,7 @@ def _public(facts: Facts, bucket: Bucket) -> Said:
         if isinstance(is_so, Unseen):
             yield is_so
         elif is_so:
-            yield facts.found(PUBLIC, f"bucket {bucket.name}", f"Its {by} is public.")
+            yield facts.found(PUBLIC, f"bucket {bucket.name}", f"Its {by} is public.", way=_way(facts, bucket.name))
 
 
 def _block(facts: Facts, bucket: Bucket) -> Said:
@@ -87,7 +88,7 @@ def _block(facts: Facts, bucket: Bucket) -> Said:
         return
     off = [name for name, on in block.model_dump().items() if not on] if block else ["all four settings"]
     if off:
-        yield facts.found(BLOCK, f"bucket {bucket.name}", f"Off: {listed(off)}.")
+        yield facts.found(BLOCK, f"bucket {bucket.name}", f"Off: {listed(off)}.", way=_way(facts, bucket.name))
 
 
 def _policy(facts: Facts, bucket: Bucket) -> Said:
@@ -137,7 +138,7 @@ def _encryption(facts: Facts, bucket: Bucket) -> Said:
         own = "S3's own key"
         is_so = (found.kms_key or "AWS's own key of KMS") if found and _by_kms(found) else own
         what = f"It encrypts with {is_so}; the spec says {wanted or own}."
-        yield facts.found(ENCRYPTION, f"bucket {bucket.name}", what)
+        yield facts.found(ENCRYPTION, f"bucket {bucket.name}", what, way=_way(facts, bucket.name))
 
 
 def _encrypts_with(found: Encryption | None, wanted: str | None) -> bool:
@@ -149,6 +150,12 @@ def _encrypts_with(found: Encryption | None, wanted: str | None) -> bool:
 
 def _by_kms(found: Encryption) -> bool:
     return found.algorithm.startswith("aws:kms")
+
+
+def _way(facts: Facts, bucket: str) -> str:
+    if bucket in facts.spec.managed_buckets:
+        return f"`{facts.command('up --refresh')}` sets what the spec says"
+    return "the bucket is not the connection's own, so its owner has to"
 
 
 def _owned(facts: Facts) -> Iterable[Bucket | Unseen]:

@@ -25,7 +25,7 @@ PATH = Check(
     "iam-path",
     "low",
     "The user or the role is under another IAM path than the spec says.",
-    "Correct aws.iam_path; with `{up}` it is made anew under the spec's path.",
+    "Correct aws.iam_path: AWS cannot move what is there.",
 )
 TAGS = Check("tags", "low", "A tag of the spec is missing, or has another value.", "Run `{up}`.")
 
