@@ -4,92 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from automation.cli.frame import app
-from automation.connection import Connection, Outcome
-from automation.environment import Environment
+from automation.connection import Connection
 from automation.errors import NoSuchStack, StackError
-from automation.records import Record, find
+from automation.records import Record
 from automation.rotation import RotationStopped, key_in_use, rotate
 from dataloop_sts.errors import DataloopStsError
-
-_RECORD = """\
-# acme's bucket, asked for by Ann
-organization_id: org-1
-aws: {region: eu-west-1}
-access_key: {generation: GENERATION, grace_days: 7}  # a week
-drivers:
-  - {name: images, project_id: project-1, bucket: {name: dataloop-acme}}
-"""
-
-
-class Stack:
-    """A stack whose state is written here, and whose update does what Pulumi would; the engine is tried elsewhere."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.keys: dict[int, str] = {1: "Active"}
-        self.held, self.told = 1, 1
-        self.created = datetime.now(UTC) - timedelta(days=30)
-        self.pending: list[dict[str, Any]] = []
-        self.failing: BaseException | None = None
-        self.ups = 0
-
-    def record(self, text: str | None = None, generation: int = 1) -> Record:
-        """The record, written anew where text is given."""
-        file = self.folder / "customers" / "dev" / "acme.yaml"
-        if text or not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text((text or _RECORD).replace("GENERATION", str(generation)))
-        return find(Environment.of("dev", self.folder), "acme")
-
-    def state(self, connection: Connection) -> dict[str, Any]:
-        """As `pulumi stack export` gives it."""
-        created = f"{self.created:%Y-%m-%dT%H:%M:%SZ}"
-        keys = [
-            {
-                "type": "aws:iam/accessKey:AccessKey",
-                "urn": f"urn:pulumi:dev.acme::dataloop-sts::x::access-key-{number}",
-                "id": f"AKIA{number}",
-                "inputs": {"status": status},
-                "outputs": {"createDate": created},
-            }
-            for number, status in self.keys.items()
-        ]
-        stack = {"type": "pulumi:pulumi:Stack", "urn": "s", "outputs": {"access_key_generation": self.told}}
-        integration = {
-            "type": "pulumi-python:dynamic/dataloop:Integration",
-            "urn": "i",
-            "outputs": {"access_key_id": f"AKIA{self.held}", "generation": float(self.held)},
-        }
-        return {"resources": [stack, *keys, integration], "pending_operations": self.pending}
-
-    def up(self, connection: Connection) -> Outcome:
-        """An update that succeeds, or fails before anything is handed over."""
-        self.ups += 1
-        if self.failing:
-            raise self.failing
-        wanted = connection.spec.access_key
-        if wanted.generation != self.held:
-            self.created = datetime.now(UTC)
-        self.keys = {wanted.generation: "Active"} | ({wanted.retiring: "Inactive"} if wanted.retiring else {})
-        self.held = self.told = wanted.generation
-        self.pending = []
-        return Outcome({}, 0)
-
-
-@pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """A stack with its first key, thirty days old."""
-    made = Stack(tmp_path)
-    monkeypatch.setattr(Connection, "state", lambda connection: made.state(connection))
-    monkeypatch.setattr(Connection, "up", lambda connection: made.up(connection))
-    return made
+from tests.rotation.stacks import RECORD, Stack
 
 
 def _key(record: Record) -> tuple[int, int | None]:
@@ -122,7 +47,7 @@ def test_the_former_key_goes_when_its_grace_is_over_and_not_before(stack: Stack)
 
 
 def test_without_grace_the_former_key_goes_at_once(stack: Stack) -> None:
-    done = rotate(stack.record(_RECORD.replace("grace_days: 7", "grace_days: 0")))
+    done = rotate(stack.record(RECORD.replace("grace_days: 7", "grace_days: 0")))
     assert (_key(stack.record()), stack.keys) == ((2, None), {2: "Active"})
     assert done.message == "Dataloop holds the new key, the former one is deleted."
 
@@ -149,7 +74,7 @@ def test_a_rotation_that_stopped_is_gone_on_with_and_asks_for_no_further_key(
 def test_a_key_that_was_handed_over_but_whose_former_one_is_still_there_is_no_reason_for_another(
     stack: Stack,
 ) -> None:
-    record = stack.record(_RECORD.replace(", grace_days: 7", ""), generation=2)
+    record = stack.record(RECORD.replace(", grace_days: 7", ""), generation=2)
     stack.held, stack.keys = 2, {1: "Active", 2: "Active"}
     assert not key_in_use(stack.state(Connection.of(record)), record.stack).settled
     assert rotate(record).key.generation == 2
