@@ -51,6 +51,11 @@ _NOT_ERRORS = {
     "<> of <> checks are clean; <>.",
     "<> is written. Go on with: pulumi preview --stack <>",
     "Destroy the connection of <> in <>?",
+    "# Run once in the customer's account, then again whenever the record changes what it names:",
+    "# aws cloudformation deploy --stack-name <> --region <> --capabilities CAPABILITY_NAMED_IAM --template-file FILE",
+    "The external id was made now, and is kept nowhere: write it into the record.",
+    "The record needs:\n<>",
+    "Role with which dataloop-sts connects buckets of <> to Dataloop (<>)",
     "created by (?P<who>\\S+) \\(pid (?P<pid>\\d+)\\) at (?P<since>\\S+)",
 }
 _STEP = 'exit status 1: running "python -m dataloop_sts.<step>":'
