@@ -337,3 +337,22 @@ def test_a_setting_that_makes_no_sense_is_one_line_and_exit_code_1(world: World)
     assert done.returncode == 1
     assert "DATALOOP_STS_SETTLE_SECONDS" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("allow_delete", [True, False])
+def test_without_writing_only_listings_and_refusals_are_tried_and_no_object_is_made(
+    allow_delete: bool, world: World
+) -> None:
+    connected = world.connect(prefix="raw", allow_delete=allow_delete)
+    report = verify(request_of(connected), seconds=0, writing=False)
+    assert report.ok
+    assert [check.name.partition(": ")[2] for check in report.checks[1:]] == [
+        "list",
+        *([] if allow_delete else ["delete"]),
+        "read the bucket's policy",
+        *OUTSIDE[:3],
+        f"list {connected.bucket}",
+    ]
+    world.also_grant(connected.role, "s3:*", "*")
+    assert not verify(request_of(connected), seconds=0, writing=False).ok
+    assert world.keys(connected.bucket) == []

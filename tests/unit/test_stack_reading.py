@@ -57,3 +57,31 @@ def test_a_stack_without_a_connection_says_how_to_make_one(empty: dict[str, Any]
 
 def test_the_drivers_are_read_by_name() -> None:
     assert stacks.driver_ids(deployment("{}")) == {"images": "d1"}
+
+
+def test_what_the_stack_remembers_is_read_for_the_audit() -> None:
+    deployed = deployment("{}")
+    deployed["resources"] += [
+        {"type": "aws:iam/user:User", "urn": "u", "id": "user", "outputs": {"uniqueId": "AIDAX"}},
+        {"type": "aws:iam/role:Role", "urn": "r", "id": "role", "outputs": {"uniqueId": "AROAX"}},
+        {"type": "aws:iam/accessKey:AccessKey", "urn": "k1", "id": "AKIA1", "outputs": {}},
+        {"type": "aws:iam/accessKey:AccessKey", "urn": "k2", "id": "AKIA2", "outputs": {}},
+        {
+            "type": "pulumi-python:dynamic/dataloop:Integration",
+            "urn": "i",
+            "id": "i1",
+            "outputs": {"updated_at": "17", "access_key_id": "AKIA2"},
+        },
+    ]
+    found = stacks.recorded(deployed)
+    assert found
+    assert found.model_dump() == {
+        "user_unique_id": "AIDAX",
+        "role_unique_id": "AROAX",
+        "access_key_ids": ("AKIA1", "AKIA2"),
+        "held_key_id": "AKIA2",
+        "integration_id": "i1",
+        "integration_updated_at": "17",
+        "driver_ids": {"images": "d1"},
+    }
+    assert stacks.recorded({}) is None
