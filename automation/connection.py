@@ -27,6 +27,7 @@ from dataloop_sts.spec import ConnectionSpec
 
 PROJECT = "dataloop-sts"
 _ENCRYPTION = ("secretsprovider", "encryptionsalt", "encryptedkey")
+_NO_STACK = "no stack named"
 _LOCKED = re.compile(r"created by (?P<who>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 # What the engine calls its steps, in the words of a report
 _KINDS = {
@@ -233,11 +234,15 @@ class Connection:
         def declare() -> None:
             program.declare_configured(adopted)
 
+        def say(line: str) -> None:
+            if self.on_output and _NO_STACK not in line:  # a stack that is not there yet is made in a moment
+                self.on_output(line)
+
         def run() -> None:
             self._command(
                 [command, "--suppress-outputs", "--color", "never", *arguments],
                 program=declare if declares else None,
-                on_output=self.on_output,
+                on_output=say,
                 on_event=hear,
                 variables=variables,
             )
@@ -262,7 +267,7 @@ class Connection:
                     f"Stack {self.stack} is locked by {holder['who']}, process {holder['pid']}, since "
                     f"{holder['since']}: wait for that run. If it was killed: `dataloop-sts repair`."
                 ) from None
-            if "no stack named" in str(error):
+            if _NO_STACK in str(error):
                 raise NoSuchStack(
                     f"Stack {self.stack} has no connection yet: make it with `dataloop-sts up` or `pulumi up`."
                 ) from None

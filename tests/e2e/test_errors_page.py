@@ -67,7 +67,8 @@ _DESCRIBED_BY = ("description", "help", "epilog", "title")
 def _is_on_the_page(sentence: str) -> bool:
     """Whether the page has it, with whatever stands there in the places of its values."""
     literal = [" ".join(part.split()) for part in re.split(r"<>|\{resource\}", sentence.replace("`", ""))]
-    return re.search(".{0,80}?".join(map(re.escape, literal)), _page_on_one_line()) is not None
+    between = ".{0,80}?".join(re.escape(part) for part in literal if part)
+    return re.search(between, _page_on_one_line()) is not None
 
 
 @functools.cache
