@@ -12,6 +12,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from automation.environment import Environment, EnvironmentSettings
+from automation.records import find
 from dataloop_sts.spec import ConnectionSpec
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +50,18 @@ def test_every_spec_that_a_page_shows_is_valid(page: str) -> None:
     assert shown
     for spec in shown:
         ConnectionSpec.parse(spec, environment="prod")
+
+
+def test_the_records_page_lists_every_setting_of_an_environment() -> None:
+    page = (ROOT / "docs" / "records.md").read_text()
+    rows = [f"| `{name}` | {field.description} |" for name, field in EnvironmentSettings.model_fields.items()]
+    assert [row for row in rows if row not in page] == []
+
+
+def test_the_example_records_are_valid() -> None:
+    environment = Environment.of("dev", ROOT)
+    assert environment.settings.sandbox
+    assert find(environment, "globex").spec.aws.region == "eu-west-1"
 
 
 def test_every_relative_link_leads_somewhere() -> None:
