@@ -47,7 +47,9 @@ def auditor_document(spec: ConnectionSpec, environment: str, account_id: str) ->
         environment: the environment's name, from which default names derive.
         account_id: the connection's account.
     """
-    partition, path, names = spec.aws.partition, spec.aws.iam_path, spec.names(environment)
+    partition, names = spec.aws.partition, spec.names(environment)
+    # of what is not there IAM knows no path, and so refuses to say that it is not
+    paths = dict.fromkeys((spec.aws.iam_path, "/"))
     return {
         "Version": VERSION,
         "Statement": [
@@ -61,13 +63,13 @@ def auditor_document(spec: ConnectionSpec, environment: str, account_id: str) ->
                 "Sid": "ReadUser",
                 "Effect": "Allow",
                 "Action": [f"iam:{name}" for name in _USER],
-                "Resource": [regions.user_arn(partition, account_id, names.user, path)],
+                "Resource": [regions.user_arn(partition, account_id, names.user, each) for each in paths],
             },
             {
                 "Sid": "ReadRole",
                 "Effect": "Allow",
                 "Action": [f"iam:{name}" for name in _ROLE],
-                "Resource": [regions.role_arn(partition, account_id, names.role, path)],
+                "Resource": [regions.role_arn(partition, account_id, names.role, each) for each in paths],
             },
             {
                 "Sid": "ReadPolicies",  # whichever somebody may have put on the role or the user

@@ -81,9 +81,12 @@ def _users(facts: Facts, found: LiveIntegration) -> Said:
         yield facts.found(OTHER_DRIVERS, subject, what)
     if isinstance(found.driver_count, Unseen):
         yield found.driver_count
-    elif found.driver_count > len(found.drivers):
-        more = counted(found.driver_count - len(found.drivers), "driver")
-        what = f"It is used by {more} that the token's user may not see."
+        return
+    # the spec's own drivers may be among those that may not be seen; their project is told as such
+    ours_unseen = sum(isinstance(each, Unseen) for each in facts.live.drivers.values())
+    more = found.driver_count - len(found.drivers) - ours_unseen
+    if more > 0:
+        what = f"It is used by {counted(more, 'driver')} that the token's user may not see."
         yield facts.found(OTHER_DRIVERS, subject, what)
 
 

@@ -68,10 +68,10 @@ class Audited:
         """From now on the stack is not asked."""
         self.recorded = None
 
-    def report(self) -> Report:
-        """Looks and judges."""
+    def facts(self) -> Facts:
+        """Looks."""
         aws = self.aws or Aws(REGION)
-        facts = Facts(
+        return Facts(
             spec=self.spec,
             environment=ENVIRONMENT,
             live=look(self.spec, ENVIRONMENT, aws, self.world.client),
@@ -80,7 +80,10 @@ class Audited:
             recorded=self.recorded,
             customer=self.spec.customer,
         )
-        return audit(facts, self.world.client, self._request() if self.calling else None)
+
+    def report(self) -> Report:
+        """Looks and judges."""
+        return audit(self.facts(), self.world.client, self._request() if self.calling else None)
 
     def findings(self) -> tuple[Finding, ...]:
         """What an audit finds; everything can be looked at."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from dataloop_sts.audit import audit
+from dataloop_sts.live import LiveIntegration, Unseen
 from tests.audit.audited import Audited, ids, remember
 
 
@@ -45,10 +48,29 @@ def test_a_write_by_somebody_else_is_found(audited: Audited) -> None:
 
 
 def test_drivers_that_the_spec_does_not_have_are_found(audited: Audited) -> None:
-    audited.world.make_driver(audited.integration_id, audited.connected, "theirs")
+    audited.world.make_driver(audited.integration_id, audited.connected, f"theirs-{audited.world.tag}")
     (finding,) = audited.findings()
     assert finding.check == "integration-other-drivers"
-    assert finding.what == f"It is used by driver theirs of project {audited.spec.drivers[0].project_id}."
+    assert (
+        finding.what
+        == f"It is used by driver theirs-{audited.world.tag} of project {audited.spec.drivers[0].project_id}."
+    )
+
+
+@pytest.mark.parametrize(("count", "others"), [(1, 0), (3, 2)])
+def test_of_drivers_that_the_tokens_user_may_not_see_the_specs_own_are_no_finding(
+    count: int, others: int, audited: Audited
+) -> None:
+    facts = audited.facts()
+    live, name = facts.live, audited.spec.drivers[0].name
+    hidden = Unseen(unseen="the drivers of project p", needs="membership of project p", reason="")
+    assert isinstance(live.integration, LiveIntegration)
+    integration = live.integration.model_copy(update={"driver_count": count, "drivers": ()})
+    live = live.model_copy(update={"integration": integration, "drivers": {name: hidden}})
+    report = audit(replace(facts, live=live), audited.world.client)
+    told = [f"It is used by {others} drivers that the token's user may not see."] if others else []
+    assert [finding.what for finding in report.findings] == told
+    assert report.hidden == (hidden,)
 
 
 def test_a_flag_for_deletions_that_the_spec_denies_is_found(audited: Audited) -> None:
