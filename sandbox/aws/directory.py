@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from moto.iam.models import iam_backends
@@ -60,8 +61,8 @@ class Directory:
 
     def credential(self, access_key_id: str) -> Credential | None:
         """Return an active access key of a user, or a session's; None for any other."""
-        for account in list(iam_backends):
-            if user := user_of_key(account, access_key_id):
+        for backend in _every_iam():
+            if user := _user_of_key(backend, access_key_id):
                 key = user.get_access_key_by_id(access_key_id)
                 usable = key.status == "Active" and self._in_force(key.create_date.replace(tzinfo=UTC))
                 return Credential(user_principal(user), key.secret_access_key) if usable else None
@@ -91,7 +92,7 @@ class Directory:
         """Return the policies on the caller's side: nothing for anonymous callers and for what no longer exists."""
         if principal.kind == "anonymous":
             return Policies()
-        bearer = bearer_by_id(principal.unique_id)
+        bearer = bearer_of(principal)
         if bearer is None:
             return Policies()
         documents = self._documents(bearer)
@@ -149,17 +150,18 @@ def unique_id_of(name: str) -> str | None:
     return next((bearer.id for bearer in _bearers() if name in (bearer.arn, bearer.id)), None)
 
 
-def bearer_by_id(unique_id: str) -> Any | None:
-    """Return moto's user or role of a unique id, None if there is none."""
-    for account in list(iam_backends):
-        if role := _iam(account).roles.get(unique_id):
-            return role
-    return next((user for user in _users() if user.id == unique_id), None)
+def bearer_of(principal: Principal) -> Any | None:
+    """Return moto's user, or the role behind a session, that a caller is; None once it is gone."""
+    backend = _iam(principal.account)
+    if principal.kind == "session":
+        return backend.roles.get(principal.unique_id)
+    user = backend.users.get(principal.name)
+    return user if user is not None and user.id == principal.unique_id else None
 
 
 def arn_of(unique_id: str) -> str | None:
     """Return the ARN of an existing user or role."""
-    bearer = bearer_by_id(unique_id)
+    bearer = _by_unique_id(unique_id)
     return str(bearer.arn) if bearer else None
 
 
@@ -191,8 +193,7 @@ def stored_upload(bucket: str, upload_id: str) -> Any | None:
 
 def user_of_key(account: str, access_key_id: str) -> Any | None:
     """Return moto's user of an account who has the access key, None if there is none."""
-    key = _iam(account).access_keys.get(access_key_id)
-    return _iam(account).users.get(key.user_name) if key else None
+    return _user_of_key(_iam(account), access_key_id)
 
 
 def bearer_by_name(account: str, kind: str, name: str) -> Any | None:
@@ -214,14 +215,24 @@ def _s3(bucket: str) -> Any:
     return s3_backends[account][partition]
 
 
+def _every_iam() -> Iterator[Any]:
+    for by_partition in list(iam_backends.values()):
+        yield by_partition[PARTITION]
+
+
+def _user_of_key(backend: Any, access_key_id: str) -> Any | None:
+    key = backend.access_keys.get(access_key_id)
+    return backend.users.get(key.user_name) if key else None
+
+
 def _users() -> Iterator[Any]:
-    for account in list(iam_backends):
-        yield from list(_iam(account).users.values())
+    for backend in _every_iam():
+        yield from list(backend.users.values())
 
 
 def _roles() -> Iterator[Any]:
-    for account in list(iam_backends):
-        yield from list(_iam(account).roles.values())
+    for backend in _every_iam():
+        yield from list(backend.roles.values())
 
 
 def _bearers() -> Iterator[Any]:
@@ -229,6 +240,14 @@ def _bearers() -> Iterator[Any]:
     yield from _roles()
 
 
+def _by_unique_id(unique_id: str) -> Any | None:
+    for backend in _every_iam():
+        if role := backend.roles.get(unique_id):
+            return role
+    return next((user for user in _users() if user.id == unique_id), None)
+
+
+@lru_cache(maxsize=1024)
 def _parse(text: str) -> Document:
     document = json.loads(text)
     if not isinstance(document, dict):

@@ -21,6 +21,6 @@ def record(caller: Caller, service: str) -> None:
             key = user.get_access_key_by_id(caller.access_key_id)
             key.last_used = AccessKeyLastUsed(utcnow(), service, caller.region)
     elif principal.kind == "session":
-        role = directory.bearer_by_id(principal.unique_id)
+        role = directory.bearer_of(principal)
         if role is not None:
             role.last_used, role.last_used_region = utcnow(), caller.region
