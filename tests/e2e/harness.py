@@ -79,6 +79,9 @@ class World:
         answer = self._request("GET", self.ready.dataloop.control_url + "/calls").json()
         return answer["calls"] if isinstance(answer, dict) else answer
 
+    def forget_calls(self) -> None:
+        self._request("DELETE", self.ready.dataloop.control_url + "/calls")
+
     def inventory(self) -> dict[str, list[str]]:
         return inventory(self.ready)
 
