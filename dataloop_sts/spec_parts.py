@@ -131,6 +131,9 @@ class DriverSpec(SpecPart):
     """One Dataloop storage driver: a bucket, or a folder of it, in a Dataloop project."""
 
     name: values.DataloopName = Field(description="The driver's name in Dataloop")
+    former_name: values.DataloopName | None = Field(
+        None, description="The name it had before, so that it is renamed; without it, another driver is made"
+    )
     project_id: values.DataloopId = Field(description="The Dataloop project's id")
     bucket: BucketSpec = Field(description="The bucket the driver reads")
     prefix: values.Prefix | None = Field(

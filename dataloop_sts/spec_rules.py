@@ -25,6 +25,12 @@ def _repeated_driver_names(drivers: tuple[DriverSpec, ...]) -> Iterator[Problem]
                 f"drivers[{index}].name", f"{driver.name!r} is the name of drivers[{seen[driver.name]}] already"
             )
         seen.setdefault(driver.name, index)
+    for index, driver in enumerate(drivers):
+        if driver.former_name and (whose := seen.setdefault(driver.former_name, index)) != index:
+            yield Problem(
+                f"drivers[{index}].former_name",
+                f"{driver.former_name!r} is or was the name of drivers[{whose}]: leave it out here",
+            )
 
 
 def _contradicting_buckets(drivers: tuple[DriverSpec, ...]) -> Iterator[Problem]:

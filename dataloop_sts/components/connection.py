@@ -130,7 +130,9 @@ class Connection(pulumi.ComponentResource):
                 allow_delete=driver.allow_delete,
                 adopt=args.adopted.driver_ids.get(driver.name),
                 opts=pulumi.ResourceOptions(
-                    parent=self, depends_on=[verification, *_if_managed(buckets, driver.bucket_name)]
+                    parent=self,
+                    depends_on=[verification, *_if_managed(buckets, driver.bucket_name)],
+                    aliases=[pulumi.Alias(name=driver.former_name)] if driver.former_name else None,
                 ),
             )
             for driver in spec.drivers

@@ -78,10 +78,9 @@ def _drivers_lost(client: DataloopClient, request: PreflightRequest) -> Iterator
     """Datasets whose driver goes or moves: told before the role's policy changes, since that is what cuts them off."""
     if not request.known or confirmed(request.customer):
         return
-    stay = {(driver.project_id, driver.name): driver for driver in request.names.drivers}
     for old in request.known.names.drivers:
-        new = stay.get((old.project_id, old.name))
-        if new == old:
+        new = request.names.driver_after(old)
+        if new and not new.moves_from(old):
             continue
         try:
             live = client.drivers(project_id=old.project_id)

@@ -83,9 +83,8 @@ def _unsafe(replaced: list[_Renamed], request: PreflightRequest, known: Known) -
 
 
 def _of_drivers(request: PreflightRequest, known: Known) -> Iterator[Problem]:
-    wanted = {(driver.project_id, driver.name): driver for driver in request.names.drivers}
     for old in known.names.drivers:
-        new = wanted.get((old.project_id, old.name))
+        new = request.names.driver_after(old)
         if new and new.bucket != old.bucket and not confirmed(request.customer):
             yield Problem(
                 "drivers[].bucket",

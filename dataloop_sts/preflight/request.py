@@ -19,6 +19,11 @@ class DriverPlace(BaseModel):
     name: str
     bucket: str
     path: str
+    former_name: str | None = None
+
+    def moves_from(self, old: DriverPlace) -> bool:
+        """Whether it reads elsewhere than it did."""
+        return (self.bucket, self.path) != (old.bucket, old.path)
 
 
 class ConnectionNames(BaseModel):
@@ -32,6 +37,12 @@ class ConnectionNames(BaseModel):
     integration: str
     buckets: tuple[str, ...]
     drivers: tuple[DriverPlace, ...]
+
+    def driver_after(self, old: DriverPlace) -> DriverPlace | None:
+        """What became of a driver, which may have been renamed; None where it leaves."""
+        of_project = [driver for driver in self.drivers if driver.project_id == old.project_id]
+        named = (driver for driver in of_project if driver.name == old.name)
+        return next(named, next((driver for driver in of_project if driver.former_name == old.name), None))
 
     def folders(self, former: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         """By bucket, the drivers' folders, and those that they had formerly: there may be probes of ours in them."""

@@ -153,6 +153,7 @@ class Preflight(Resource, module="dataloop", name="Preflight"):
                     {
                         "project_id": driver.project_id,
                         "name": driver.name,
+                        "former_name": driver.former_name,
                         "bucket": driver.bucket_name,
                         "path": driver.prefix or "",
                     }

@@ -39,6 +39,7 @@ class Registered:
     deleted_with: str
     delete_before_replace: bool | None
     """None where the provider decides."""
+    former_names: tuple[str, ...]
 
     @property
     def stdin(self) -> Any:
@@ -116,6 +117,7 @@ class _Monitor(pulumi_mocks.MockMonitor):
                 replace_on_changes=tuple(request.replaceOnChanges),
                 deleted_with=request.deletedWith,
                 delete_before_replace=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+                former_names=tuple(alias.spec.name for alias in request.aliases),
             )
         )
         return answer

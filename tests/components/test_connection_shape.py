@@ -264,6 +264,14 @@ def test_the_guard_depends_on_everything_and_so_is_deleted_first(two: Declared) 
     GuardRequest.model_validate(guard.stdin)
 
 
+def test_a_renamed_driver_is_the_one_of_its_former_name() -> None:
+    renamed = declare(drivers=[driver("pictures", former_name="images"), driver("other")])
+    drivers = renamed.of("pulumi-python:dynamic/dataloop:StorageDriver")
+    assert {each.name: each.former_names for each in drivers} == {"pictures": ("images",), "other": ()}
+    places = renamed.one("pulumi-python:dynamic/dataloop:Preflight").inputs["names"]["drivers"]
+    assert [place.get("former_name") for place in places] == ["images", None]
+
+
 def test_the_guard_knows_every_key_of_the_stack() -> None:
     rotated = declare(access_key={"generation": 2, "retiring": 1, "grace_days": 7})
     assert len(rotated.one("command:local:Command", "guard").stdin["identity"]["access_key_ids"]) == 2

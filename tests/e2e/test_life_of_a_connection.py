@@ -275,6 +275,11 @@ def test_several_drivers_share_one_integration(project: Any) -> None:
     for driver_id in outputs["driver_ids"].values():
         project.world.dataloop("GET", f"/drivers/{driver_id}/test")
     project.spec["drivers"].pop()
+    first, renamed = project.spec["drivers"][0], f"{project.customer}-pictures"
+    first |= {"former_name": first["name"], "name": renamed}
+    dataset = {"name": "cats", "projects": [first["project_id"]], "driver": outputs["driver_ids"][first["former_name"]]}
+    project.world.dataloop("POST", "/datasets", dataset)
     project.up().ok()
     assert second["bucket"]["name"] not in project.world.inventory()["buckets"]
-    assert list(project.outputs()["driver_ids"]) == [f"{project.customer}-images"]
+    assert project.outputs()["driver_ids"] == {renamed: dataset["driver"]}, "a renamed driver keeps its datasets"
+    assert project.world.dataloop("GET", f"/drivers/{dataset['driver']}")["name"] == renamed

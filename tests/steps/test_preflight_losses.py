@@ -60,6 +60,20 @@ def test_a_driver_without_datasets_may_go_or_move(
     assert problems(change[0]) == {}
 
 
+def test_a_driver_that_is_renamed_keeps_its_datasets_and_one_that_moves_with_a_new_name_does_not(
+    world: World, driver_id: str, request_of: Callable[..., PreflightRequest]
+) -> None:
+    with world.preparing():
+        world.make_dataset(driver_id, f"set-{world.tag}")
+    renamed = place(world, name="new", former_name=f"driver-{world.tag}")
+    assert problems(known(world, request_of(drivers=(renamed,)), drivers=(place(world),))) == {}
+    assert problems(known(world, request_of(drivers=(renamed,)), drivers=(renamed,))) == {}
+    moved = place(world, name="new", former_name=f"driver-{world.tag}", path="raw/")
+    assert list(problems(known(world, request_of(drivers=(moved,)), drivers=(place(world),)))) == ["drivers[]"]
+    taken = place(world, name=f"other-{world.tag}", former_name=f"driver-{world.tag}")
+    assert list(problems(known(world, request_of(drivers=(taken,)), drivers=(place(world),)))) == ["drivers[].name"]
+
+
 def test_a_driver_that_stays_is_not_asked_for_its_datasets(
     world: World, driver_id: str, request_of: Callable[..., PreflightRequest]
 ) -> None:

@@ -97,6 +97,8 @@ def test_a_user_may_be_moved_and_the_integration_renamed_in_place(
 def test_a_driver_that_is_to_leave_its_bucket_is_refused_unless_confirmed(
     world: World, request_of: Callable[..., PreflightRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    renamed = place(world, bucket="b2", name="new", former_name=f"driver-{world.tag}")
+    assert "drivers[].bucket" in problems(known(world, request_of(drivers=(renamed,)), drivers=(place(world),)))
     request = known(world, request_of(buckets=("b2",), drivers=(place(world, bucket="b2"),)), drivers=(place(world),))
     found = problems(request)
     assert list(found) == ["drivers[].bucket"]

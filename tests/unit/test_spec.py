@@ -154,6 +154,19 @@ def test_the_same_driver_name_twice_is_refused_where_it_stands() -> None:
     assert found == {"drivers[2].name": "'a' is the name of drivers[0] already"}
 
 
+def test_a_former_name_is_of_one_driver_alone() -> None:
+    assert problems(data(drivers=[driver("a", former_name="b"), driver("c", "bucket-c", former_name="c")])) == {}
+    drivers = [
+        driver("a", former_name="x"),
+        driver("b", "bucket-b", former_name="a"),
+        driver("c", "bucket-c", former_name="x"),
+    ]
+    assert problems(data(drivers=drivers)) == {
+        "drivers[1].former_name": "'a' is or was the name of drivers[0]: leave it out here",
+        "drivers[2].former_name": "'x' is or was the name of drivers[0]: leave it out here",
+    }
+
+
 @pytest.mark.parametrize(
     ("wide", "narrow"),
     [
