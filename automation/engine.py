@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -141,7 +142,13 @@ class _Listener(events_pb2_grpc.EventsServicer):
 
 
 def _reason(output: str) -> str:
-    """The CLI's own words out of all that it printed."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    said = [line.removeprefix("error:").strip() for line in lines if line.startswith("error:")]
-    return one_line("; ".join(dict.fromkeys(said)) or " ".join(lines[-5:]))
+    """The CLI's own words out of all that it printed; of a step that failed the step's last line, with its mend."""
+    paragraphs = [[line.strip() for line in part.splitlines()] for part in re.split(r"\n\s*\n", output.strip())]
+    said = [
+        lines[-1] if line.endswith(":") else line.removeprefix("error:").strip()
+        for lines in paragraphs
+        for line in lines
+        if line.startswith("error:")
+    ]
+    specific = [words for words in said if words != "update failed"]
+    return one_line("; ".join(dict.fromkeys(specific or said)) or " ".join(paragraphs[-1][-5:]), limit=None)

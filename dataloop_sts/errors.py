@@ -236,6 +236,6 @@ class DriverTestFailed(DataloopError):  # noqa: N818
 
     what = "Dataloop's TEST of {resource} failed"
     next_step = (
-        "Check the bucket's name and region, the role's trust and permissions, and that the integration holds the "
-        "user's current access key."
+        "Check the bucket's name and region, the role's trust (with aws.trust_source_ips) and permissions, and that "
+        "the integration holds the user's current access key."
     )
