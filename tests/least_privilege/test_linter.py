@@ -15,6 +15,7 @@ import pytest
 
 from dataloop_sts import policies, regions
 from dataloop_sts.audit.auditor import auditor_document
+from dataloop_sts.deployer import deployer_document
 from dataloop_sts.revocation import revocation_document
 from tests.least_privilege.combinations import ACCOUNT, BUCKET, REGIONS
 from tests.least_privilege.conftest import Made
@@ -41,8 +42,9 @@ def test_no_other_document_has_a_finding(region: str, documents: list[Made]) -> 
     spec = next(made.combinations[0].spec() for made in documents if made.combinations[0].region == region)
     # parliament takes the "aws" in the ARNs of AWS's own policies for an account's number that is none:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_managed-vs-inline.html
-    (finding,) = findings(auditor_document(spec, "dev", ACCOUNT))
-    assert (finding[0], finding[2]["string"]) == ("INVALID_ARN", f"arn:{partition}:iam::aws:policy/*")
+    for document in (auditor_document(spec, "dev", ACCOUNT), deployer_document(spec, "dev")):
+        (finding,) = findings(document)
+        assert (finding[0], finding[2]["string"]) == ("INVALID_ARN", f"arn:{partition}:iam::aws:policy/*")
     user, role = (arn(partition, ACCOUNT, "dataloop-acme-dev") for arn in (regions.user_arn, regions.role_arn))
     for ranges in ((), ("203.0.113.0/24",)):
         trust = policies.trust_document(user, "AIDAUSER", ranges)
