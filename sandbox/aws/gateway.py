@@ -19,6 +19,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import run_wsgi_app
 
 from sandbox.aws import (
+    aws_policies,
     directory,
     http_request,
     kms_actions,
@@ -111,6 +112,8 @@ class Gateway:
         elif call.action != "sts:GetCallerIdentity":  # AWS allows it always, even against an explicit deny
             for action, resource in ((call.action, call.resource), *call.also):
                 self._authorization.require(caller, action, resource, context)
+        for name in ("PolicyArn", "PermissionsBoundary"):
+            aws_policies.know(principal.account, form.get(name, ""))
         _set_form(environ, form)
         return self._forward(environ, service, principal.account, caller)
 

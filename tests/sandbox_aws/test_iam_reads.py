@@ -116,6 +116,24 @@ def test_uses_and_versions_of_a_policy_are_told(world: Any) -> None:
     assert iam.list_policy_tags(PolicyArn=arn)["Tags"] == tags("p")
 
 
+def test_policies_that_aws_keeps_can_be_attached_and_limit(world: Any) -> None:
+    bucket, (arn, user), iam = world.bucket(), world.user(), world.client("iam")
+    role, name = world.role(arn), f"role-{world.tag}"
+    full, read = (f"arn:aws:iam::aws:policy/AmazonS3{what}Access" for what in ("Full", "ReadOnly"))
+    iam.attach_role_policy(RoleName=name, PolicyArn=full)
+    assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"][0]["PolicyArn"] == full
+    version = iam.get_policy(PolicyArn=full)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=full, VersionId=version)["PolicyVersion"]["Document"]
+    assert "s3:*" in document["Statement"][0]["Action"]
+    s3 = world.client("s3", **world.session(user, role))
+    s3.put_object(Bucket=bucket, Key="k", Body=b"")
+    iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=read)
+    s3.get_object(Bucket=bucket, Key="k")
+    assert world.refused(lambda: s3.put_object(Bucket=bucket, Key="k", Body=b"")) == ("AccessDenied", 403)
+    none = {"RoleName": name, "PolicyArn": "arn:aws:iam::aws:policy/NoSuchPolicy"}
+    assert world.refused(lambda: iam.attach_role_policy(**none)) == ("NoSuchEntity", 404)
+
+
 def test_boundary_is_put_shown_and_taken_away_on_role_and_user(world: Any) -> None:
     iam, (user_arn, _), boundary = world.client("iam"), world.user(), managed(world, path="/limits/")
     world.role(user_arn)
