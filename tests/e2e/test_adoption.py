@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -19,8 +20,9 @@ from automation.adoption import Adoption, AdoptionRefused
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.records import find
+from automation.repair import repair
 from tests.adoption.by_hand import Hand
-from tests.e2e.harness import CHECKOUT, World, eventually
+from tests.e2e.harness import CHECKOUT, Project, World, eventually
 
 _counter = itertools.count(1)
 
@@ -68,10 +70,20 @@ class Case:
         listed = self.hand.iam.list_access_keys(UserName=self.hand.user)["AccessKeyMetadata"]
         return [key["AccessKeyId"] for key in listed]
 
-    def assert_adopted(self) -> None:
-        """One key, the stack's, which works; the same driver; and nothing left to change."""
+    def assert_nothing_left_to_change(self) -> None:
         preview = self.connection.preview()
         assert (preview.changed, preview.warnings) == (0, ())
+
+    def assert_nothing_left_to_change_for_the_plain_cli(self) -> None:
+        for name in ("Pulumi.yaml", "__main__.py"):
+            shutil.copy(CHECKOUT / name, self.folder)
+        (self.folder / ".venv").symlink_to(CHECKOUT / ".venv")
+        self.connection.write_config(self.folder)
+        project = Project(self.folder, self.world, f"dev.{self.hand.tag}", self.spec)
+        project.pulumi("preview", "--expect-no-changes", "--stack", project.stack).ok()
+
+    def assert_adopted(self) -> None:
+        """One key, the stack's, which works, and the same driver."""
         outputs = self.connection.outputs()
         assert self.keys == [outputs["access_key_id"]]
         assert outputs["verification"]["ok"] is True
@@ -136,12 +148,13 @@ def test_what_follows_the_instructions_is_adopted_although_the_first_run_is_kill
     world.clear_faults()
     assert hand.key in case.keys
     assert any("dataloop-sts-adopting-" in name for name in world.inventory()["Dataloop integrations"])
-    case.connection.command(["cancel", "--yes"])
+    assert any("which is dead, was removed" in finding.text for finding in repair(case.connection))
 
     code, output, errors = case.run("--apply")
     assert code == 0, output + errors
     assert f"The connection of {hand.tag} is adopted. What stays is yours to mend: role {hand.role}." in output
     case.assert_adopted()
+    case.assert_nothing_left_to_change_for_the_plain_cli()
     assert hand.key not in case.keys
     outputs = case.connection.outputs()
     assert outputs["driver_ids"] == {hand.driver: hand.driver_id}
@@ -161,6 +174,7 @@ def test_the_usual_deviations_are_brought_to_the_spec(new_case: Callable[[], Cas
     assert case.adoption().report.refusals == ()
     case.adoption().apply()
     case.assert_adopted()
+    case.assert_nothing_left_to_change()
 
     block = hand.s3.get_public_access_block(Bucket=hand.bucket)["PublicAccessBlockConfiguration"]
     assert set(block.values()) == {True}
@@ -189,6 +203,7 @@ def test_of_the_aws_half_alone_the_rest_is_made_and_what_a_destroy_leaves_is_ado
     case.record()
     case.adoption().apply()
     case.assert_adopted()
+    case.assert_nothing_left_to_change()
     assert hand.key not in case.keys
 
     hand.iam.remove_role_from_instance_profile(InstanceProfileName=hand.role, RoleName=hand.role)  # as it was told
