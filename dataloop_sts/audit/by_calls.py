@@ -13,6 +13,7 @@ from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import DriverTestFailed, NotFound
 from dataloop_sts.live import LiveDriver, Unseen
 from dataloop_sts.verify import ALLOWED, VerificationRequest, verify
+from dataloop_sts.verify import Check as Tried
 
 ASSUME = Check(
     "call-assume-role",
@@ -41,6 +42,15 @@ TEST = Check(
 )
 
 
+def _kind(tried: Tried) -> Check | None:
+    """What a call shows that did not end as it must; None where its answer shows nothing of that."""
+    if tried.expected != ALLOWED:
+        return REFUSED if tried.actual.startswith(ALLOWED) else None
+    if tried.actual.endswith("Error"):  # botocore's names for no answer, and AWS's for a failure of its own
+        return None
+    return LISTING if ": " in tried.name else ASSUME
+
+
 def rules(
     request: VerificationRequest | None, client: DataloopClient
 ) -> tuple[Rule[VerificationRequest], Rule[LiveDriver]]:
@@ -58,9 +68,11 @@ def rules(
         for check in checks:
             if check.ok:
                 continue
-            what = f"{check.name}: {check.actual}; it must be {check.expected}."
-            kind = REFUSED if check.expected != ALLOWED else LISTING if ": " in check.name else ASSUME
-            yield facts.found(kind, f"role {facts.names.role}", what)
+            if kind := _kind(check):
+                what = f"{check.name}: {check.actual}; it must be {check.expected}."
+                yield facts.found(kind, f"role {facts.names.role}", what)
+            else:
+                yield Unseen(unseen=f"by a call, {check.name}", needs="an answer of AWS", reason=check.actual)
 
     def test(facts: Facts, live: LiveDriver) -> Said:
         try:

@@ -29,6 +29,9 @@ def junit(report: Report, fail_on: Severity) -> str:
         timestamp=report.at.isoformat(timespec="seconds"),
     )
     suite.extend(cases)
+    if report.not_looked_at:
+        lines = (f"Not looked at: {each.unseen}. Needed: {each.needs}. {each.reason}" for each in report.not_looked_at)
+        ElementTree.SubElement(suite, "system-out").text = "\n".join(lines)
     suites = ElementTree.Element("testsuites")
     suites.append(suite)
     ElementTree.indent(suites)

@@ -57,12 +57,19 @@ def _judge(facts: Facts, role: Role) -> Said:
                 continue
             check = _check_of(kind, name, facts.live.account_id)
             orphaned = orphaned or check is ORPHANED
-            yield facts.found(check, subject, f"The trust policy names {kind} {name}{_instead(facts, check)}.")
+            yield facts.found(
+                check, subject, f"The trust policy names {kind} {name}{_if(statement)}{_instead(facts, check)}."
+            )
         more = [action for action in _actions(statement) if action.lower() != "sts:assumerole"]
         if more:
             yield facts.found(ACTION, subject, f"The trust policy allows {listed(more)}.")
     if not trusted and not orphaned:
         yield facts.found(USER_MISSING, subject, f"The trust policy does not name {facts.user_arn}.")
+
+
+def _if(statement: Mapping[str, Any]) -> str:
+    limits = conditions(statement)
+    return f" if {' and '.join(map(str, limits))}" if limits else ""
 
 
 def _check_of(kind: str, name: str, account: str) -> Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataloop_sts.audit.facts import Facts, Rule, Said, listed
 from dataloop_sts.audit.finding import Check
-from dataloop_sts.live import Unseen, User
+from dataloop_sts.live import Policy, Unseen, User
 
 MISSING = Check("user-missing", "critical", "The user is not there.", "Run `{up}`.")
 PERMISSION = Check("user-permission", "high", "The user has a policy of its own.", "Take it off the user: {way}.")
@@ -43,6 +43,8 @@ def _presence(facts: Facts, _: Facts) -> Said:
 
 def _permissions(facts: Facts, user: User) -> Said:
     subject = f"user {user.name}"
+    own = facts.live.policy
+    told_of_the_policy = isinstance(own, Policy) and not isinstance(own.attached_to, Unseen)
     if isinstance(user.inline_policies, Unseen):
         yield user.inline_policies
     else:
@@ -53,8 +55,8 @@ def _permissions(facts: Facts, user: User) -> Said:
         yield user.attached_policies
     else:
         for policy in user.attached_policies:
-            if policy.arn == facts.policy_arn:
-                continue  # told of the policy
+            if policy.arn == facts.policy_arn and told_of_the_policy:
+                continue
             way = f"`aws iam detach-user-policy --user-name {user.name} --policy-arn {policy.arn}`"
             yield facts.found(PERMISSION, subject, f"Policy {policy.arn} is attached to it.", way=way)
 

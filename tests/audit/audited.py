@@ -83,7 +83,7 @@ class Audited:
 
     def report(self) -> Report:
         """Looks and judges."""
-        return audit(self.facts(), self.world.client, self._request() if self.calling else None)
+        return audit(self.facts(), self.world.client, self.request() if self.calling else None)
 
     def findings(self) -> tuple[Finding, ...]:
         """What an audit finds; everything can be looked at."""
@@ -121,7 +121,8 @@ class Audited:
         """Writes a policy into the role."""
         self.world.iam.put_role_policy(RoleName=self.user, PolicyName=name, PolicyDocument=document(*statements))
 
-    def _request(self) -> VerificationRequest:
+    def request(self) -> VerificationRequest:
+        """What the stack's verification would have tried."""
         driver = self.connected.spec.drivers[0]
         return VerificationRequest(
             region=REGION,

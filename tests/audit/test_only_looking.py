@@ -9,7 +9,7 @@ import pytest
 from parliament import analyze_policy_string
 from pydantic import SecretStr
 
-from dataloop_sts.audit import auditor_document
+from dataloop_sts.audit import audit, auditor_document
 from dataloop_sts.aws import Aws
 from dataloop_sts.policies import canonical
 from tests.audit.audited import ENVIRONMENT, Audited, clean, document
@@ -63,44 +63,88 @@ def test_the_auditors_policy_only_reads_and_passes_the_linter(audited: Audited) 
     assert [finding.location["string"] for finding in found] == ["arn:aws:iam::aws:policy/*"]
 
 
+OF_A_BUCKET = {
+    "s3:GetBucketAcl",
+    "s3:GetBucketLocation",
+    "s3:GetBucketOwnershipControls",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketPolicyStatus",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketTagging",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+}
+OF_THE_USER = {
+    "iam:GetAccessKeyLastUsed",
+    "iam:GetLoginProfile",
+    "iam:ListAttachedUserPolicies",
+    "iam:ListGroupsForUser",
+    "iam:ListMFADevices",
+    "iam:ListSSHPublicKeys",
+    "iam:ListServiceSpecificCredentials",
+    "iam:ListSigningCertificates",
+    "iam:ListUserPolicies",
+}
+OF_THE_REST = {
+    "iam:GetPolicyVersion",
+    "iam:GetRolePolicy",
+    "iam:ListAccessKeys",
+    "iam:ListEntitiesForPolicy",
+    "iam:ListInstanceProfilesForRole",
+    "iam:ListPolicyVersions",
+}
+
+
 @pytest.mark.parametrize(
-    "action",
+    "actions",
     [
-        "s3:GetBucketLocation",
-        "s3:GetBucketPublicAccessBlock",
-        "s3:GetBucketPolicy",
-        "s3:GetBucketPolicyStatus",
-        "s3:GetBucketAcl",
-        "s3:GetBucketOwnershipControls",
-        "s3:GetBucketTagging",
-        "s3:GetEncryptionConfiguration",
-        "s3:ListAllMyBuckets",
-        "iam:GetUser",
-        "iam:ListAccessKeys",
-        "iam:GetAccessKeyLastUsed",
-        "iam:ListAttachedUserPolicies",
-        "iam:GetLoginProfile",
-        "iam:ListServiceSpecificCredentials",
-        "iam:GetRole",
-        "iam:GetRolePolicy",
-        "iam:ListInstanceProfilesForRole",
-        "iam:GetPolicyVersion",
-        "iam:ListEntitiesForPolicy",
+        OF_A_BUCKET,
+        OF_THE_USER,
+        OF_THE_REST,
+        {"s3:ListAllMyBuckets"},
+        {"iam:GetUser"},
+        {"iam:GetRole"},
+        {"iam:GetPolicy"},
+        {"iam:ListRolePolicies", "iam:ListAttachedRolePolicies"},
     ],
+    ids=lambda actions: min(actions),
 )
-def test_a_permission_that_is_missing_is_told_and_nothing_is_taken_for_missing(action: str, audited: Audited) -> None:
+def test_permissions_that_are_missing_are_told_and_nothing_is_taken_for_missing(
+    actions: set[str], audited: Audited
+) -> None:
     audited.inline("extra", *_listing(audited))
     permissions = auditors(audited)
     for statement in permissions["Statement"]:
-        statement["Action"] = [each for each in statement["Action"] if each != action]
+        statement["Action"] = [each for each in statement["Action"] if each not in actions]
     permissions["Statement"] = [statement for statement in permissions["Statement"] if statement["Action"]]
     be_auditor(audited, permissions)
     report = audited.report()
-    assert {unseen.needs for unseen in report.hidden} == {action}
-    expected = set() if action in ("iam:GetRole", "iam:GetRolePolicy") else {"role-policy-extra"}
-    assert {finding.check for finding in report.findings} == expected
-    hidden = [result.check for result in report.checks if result.result == "not looked at"]
-    assert len(hidden) > len(_needing_the_state(report.checks))
+    assert {unseen.needs for unseen in report.hidden} == actions
+    not_seen = {"iam:GetRole", "iam:GetRolePolicy", "iam:ListRolePolicies"} & actions
+    assert [finding.check for finding in report.findings] == ([] if not_seen else ["role-policy-extra"])
+    hidden = {result.check for result in report.checks if result.result == "not looked at"}
+    assert hidden > {"call-assume-role", "call-refused", "call-list", "driver-test"}  # no call was wanted
+
+
+def test_the_connections_policy_on_the_user_is_found_also_where_its_bearers_may_not_be_listed(audited: Audited) -> None:
+    audited.world.iam.attach_user_policy(UserName=audited.user, PolicyArn=audited.connected.policy_arn)
+    assert [finding.check for finding in audited.findings()] == ["policy-attached-elsewhere"]
+    permissions = auditors(audited)
+    for statement in permissions["Statement"]:
+        statement["Action"] = [each for each in statement["Action"] if each != "iam:ListEntitiesForPolicy"]
+    be_auditor(audited, permissions)
+    assert [finding.check for finding in audited.report().findings] == ["user-permission"]
+
+
+def test_calls_without_an_answer_are_no_finding(audited: Audited, monkeypatch: pytest.MonkeyPatch) -> None:
+    audited.calling = True
+    facts = audited.facts()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    report = audit(facts, audited.world.client, audited.request())
+    assert report.findings == ()
+    (unseen,) = report.hidden
+    assert unseen.unseen == "by a call, user assumes the role"
+    assert unseen.reason == "EndpointConnectionError"
 
 
 def test_credentials_without_any_permission_see_nothing_of_aws_and_find_nothing_missing(audited: Audited) -> None:
@@ -137,7 +181,3 @@ def test_what_was_looked_up_is_json(audited: Audited) -> None:
 
 def _listing(audited: Audited) -> list[dict[str, Any]]:
     return [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{audited.bucket}-other/*"}]
-
-
-def _needing_the_state(checks: Any) -> set[str]:
-    return {check.check for check in checks if check.check.startswith(("call-", "driver-test"))}

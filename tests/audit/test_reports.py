@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -57,29 +58,37 @@ def test_the_json_has_its_shape(report: Report) -> None:
     assert len(document["checks"]) == len(CHECKS)
 
 
-@pytest.mark.parametrize(("fail_on", "failures"), [("low", 3), ("high", 2), ("critical", 1)])
-def test_junit_has_a_case_for_each_check_and_a_failure_for_what_is_bad_enough(
-    fail_on: str, failures: int, report: Report
-) -> None:
-    text = junit(report, fail_on)  # type: ignore[arg-type]
-    assert text.startswith("<?xml")
-    suite = ElementTree.fromstring(text).find("testsuite")  # noqa: S314 - ours
-    assert suite is not None
-    cases = {case.attrib["name"]: case for case in suite.findall("testcase")}
+def test_junit_has_a_case_for_each_check_and_a_failure_for_what_is_bad_enough(report: Report) -> None:
+    low, high, critical = (_suite(report, fail_on) for fail_on in ("low", "high", "critical"))
+    assert [_failed(suite) for suite in (low, high, critical)] == [set(FOUND[:number]) for number in (3, 2, 1)]
+    cases = {case.attrib["name"]: case for case in low.findall("testcase")}
     assert list(cases) == [check.id for check in CHECKS]
-    failed = [name for name, case in cases.items() if case.find("failure") is not None]
-    assert set(failed) == set(FOUND[:failures])
     skipped = [name for name, case in cases.items() if case.find("skipped") is not None]
     assert "driver-test" in skipped
-    counted = {key: int(suite.attrib[key]) for key in ("tests", "failures", "errors", "skipped")}
-    assert counted == {"tests": len(CHECKS), "failures": failures, "errors": 0, "skipped": len(skipped)}
+    counted = {key: int(low.attrib[key]) for key in ("tests", "failures", "errors", "skipped")}
+    assert counted == {"tests": len(CHECKS), "failures": 3, "errors": 0, "skipped": len(skipped)}
     failure = cases["role-wildcard"].find("failure")
     assert failure is not None
     assert failure.attrib["type"] == "critical"
     assert "Policy extra allows s3:* on *" in failure.attrib["message"]
     assert failure.text
     assert "delete-role-policy" in failure.text
+    outside = low.findtext("system-out")
+    assert outside
+    assert "Needed: the stack's state." in outside
     told = cases["role-sessions-revoked"].find("system-out")
     assert told is not None
     assert told.text
     assert told.text.startswith("info: ")
+
+
+def _suite(report: Report, fail_on: Any) -> ElementTree.Element:
+    text = junit(report, fail_on)
+    assert text.startswith("<?xml")
+    suite = ElementTree.fromstring(text).find("testsuite")  # noqa: S314 - ours
+    assert suite is not None
+    return suite
+
+
+def _failed(suite: ElementTree.Element) -> set[str]:
+    return {case.attrib["name"] for case in suite.findall("testcase") if case.find("failure") is not None}

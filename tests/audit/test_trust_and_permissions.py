@@ -58,6 +58,11 @@ TRUST = {
         "trust-action",
         "sts:TagSession",
     ),
+    "everyone under a condition": (
+        _also("*", Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1"}}),
+        "trust-everyone",
+        "names AWS * if StringEquals aws:principalorgid o-1.",
+    ),
     "a denial": (_also({"AWS": "*"}, Effect="Deny", Action="sts:SetSourceIdentity"), "trust-deny", "SetSourceIdentity"),
 }
 
