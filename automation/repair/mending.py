@@ -6,7 +6,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,6 @@ class Finding:
 
     text: str
     left: bool = False
-
-
-@dataclass
-class _Edit:
-    """What becomes of the state: resources that are taken up, operations that stay under way."""
-
-    taken: list[dict[str, Any]] = field(default_factory=list)
-    staying: list[dict[str, Any]] = field(default_factory=list)
 
 
 def repair(connection: Connection) -> Iterator[Finding]:
@@ -81,13 +73,18 @@ def _mend_state(
     leftovers = _leftovers(connection, deployed, begun, last_word)
     if begun and any(_is_creating(each, kind) for each in pending for kind in (_KEY, *leftovers.looks)):
         time.sleep(max(0.0, _CALLS_END_S - (datetime.now(UTC) - last_word).total_seconds()))
-    edit = _Edit()
-    for operation in pending:
-        yield _resolved(operation, deployed, leftovers, edit)
-    keys_begun = any(_is_creating(each, _KEY) for each in pending)
-    yield from _keys(deployed, leftovers, keys_begun)
-    if pending and len(edit.staying) < len(pending):
-        _write(connection, exported, deployed, edit)
+    found = [_look(operation, deployed, leftovers) for operation in pending]
+    if foreign := [each for each in found if isinstance(each, Foreign)]:
+        # the state is mended as a whole: an import of it forgets all that it notes as under way
+        for each in foreign:
+            yield Finding(f"A killed run was to make what is there: {each.why}. Remove it, or take it over.", left=True)
+        yield Finding("The rest of the repair waits for that: run it again.", left=True)
+        return
+    yield from _keys(deployed, leftovers, keys_begun=any(_is_creating(each, _KEY) for each in pending))
+    if pending:
+        taken = [_taken(each, made) for each, made in zip(pending, found, strict=True) if isinstance(made, Made)]
+        _write(connection, exported, deployed, taken)
+        yield from map(_told, pending, found)
 
 
 def _leftovers(
@@ -104,20 +101,31 @@ def _leftovers(
     return Leftovers(aws, spec, connection.environment.name, account_id, window(begun, last_word))
 
 
-def _resolved(operation: dict[str, Any], deployed: Mapping[str, Any], leftovers: Leftovers, edit: _Edit) -> Finding:
+def _look(operation: dict[str, Any], deployed: Mapping[str, Any], leftovers: Leftovers) -> Made | Foreign | None:
+    """What an operation that was under way has made; None for one that can be done again."""
     resource = operation["resource"]
-    urn, kind = resource["urn"], resource["type"]
-    name = f"{kind.rpartition(':')[2]} {urn.rpartition('::')[2]}"
-    known = any(each["urn"] == urn for each in deployed["resources"])
-    look = leftovers.looks.get(kind) if _is_creating(operation, kind) and not known else None
-    found = look(resource["inputs"]) if look else None
-    if isinstance(found, Foreign):
-        edit.staying.append(operation)
-        return Finding(f"{name} was being made: {found.why}. It was left alone: remove it, or take it over.", left=True)
-    if isinstance(found, Made):
-        inputs = {key: value for key, value in resource["inputs"].items() if not key.startswith("__")}
-        edit.taken.append({**resource, "id": found.id, "outputs": {**inputs, "id": found.id, **found.outputs}})
-        return Finding(f"{name} was made, and is in the stack now: {found.id}")
+    look = leftovers.looks.get(resource["type"])
+    if look is None or operation["type"] != _CREATING:
+        return None
+    name = str(resource["inputs"].get("name") or resource["inputs"].get("bucket"))
+    known = next((str(each["id"]) for each in deployed["resources"] if each["urn"] == resource["urn"]), None)
+    if known in (None, name) or str(known).endswith(f"/{name}"):
+        return None if known else look(resource["inputs"])
+    found = look(resource["inputs"])
+    return Foreign(f"{found.id}, in the place of {known}") if isinstance(found, Made) else found
+
+
+def _taken(operation: dict[str, Any], made: Made) -> dict[str, Any]:
+    """The resource of an operation, with what others need of it, should nobody get to read the rest."""
+    inputs = {key: value for key, value in operation["resource"]["inputs"].items() if not key.startswith("__")}
+    return {**operation["resource"], "id": made.id, "outputs": {**inputs, "id": made.id, **made.outputs}}
+
+
+def _told(operation: dict[str, Any], made: Made | Foreign | None) -> Finding:
+    resource = operation["resource"]
+    name = f"{resource['type'].rpartition(':')[2]} {resource['urn'].rpartition('::')[2]}"
+    if isinstance(made, Made):
+        return Finding(f"{name} was made, and is in the stack now: {made.id}")
     return Finding(f"{name} was being {_UNDER_WAY.get(operation['type'], 'read')}: `up` does it again")
 
 
@@ -125,10 +133,8 @@ def _keys(deployed: Mapping[str, Any], leftovers: Leftovers, keys_begun: bool) -
     """The user's keys that the stack does not know: one that a killed run made is of use to nobody."""
     known = frozenset(str(each["id"]) for each in deployed["resources"] if each["type"] == _KEY)
     for user in sorted({str(each["inputs"]["name"]) for each in deployed["resources"] if each["type"] == _USER}):
-        unknown = leftovers.unknown_keys(user, known)
-        orphans = [key for key in unknown if keys_begun and leftovers.is_orphan(key)]
-        for key in unknown:
-            if orphans == [key]:
+        for key in leftovers.unknown_keys(user, known):
+            if keys_begun and leftovers.is_orphan(key):
                 leftovers.delete_key(user, key.id)
                 yield Finding(f"Access key {key.id} was made and its secret is lost with the run: it was deleted.")
             else:
@@ -139,19 +145,21 @@ def _keys(deployed: Mapping[str, Any], leftovers: Leftovers, keys_begun: bool) -
                 )
 
 
-def _write(connection: Connection, exported: dict[str, Any], deployed: dict[str, Any], edit: _Edit) -> None:
+def _write(
+    connection: Connection, exported: dict[str, Any], deployed: dict[str, Any], taken: list[dict[str, Any]]
+) -> None:
     """Writes the state, and lets the provider read what was taken up.
 
     The flag that `pulumi refresh` has for it, --import-pending-creates, only forgets the operations (engine 3.274).
     """
-    deployed["pending_operations"] = edit.staying
-    deployed["resources"] += edit.taken
+    deployed["pending_operations"] = []
+    deployed["resources"] += taken
     with tempfile.TemporaryDirectory() as folder:  # only its owner may look into it, and secrets are encrypted
         file = Path(folder) / "state.json"
         file.write_text(json.dumps(exported), encoding="utf-8")
         connection.command(["stack", "import", "--file", str(file)])
-    if edit.taken:
-        targets = [f"--target={resource['urn']}" for resource in edit.taken]
+    if taken:
+        targets = [f"--target={resource['urn']}" for resource in taken]
         connection.command(["refresh", "--yes", "--skip-preview", "--color", "never", *targets])
 
 

@@ -1,11 +1,11 @@
-"""AWS as seen through a door that can be held: at a given call, before AWS gets it or before its answer comes back."""
+"""AWS as seen through a door that can be held: at given calls, before AWS gets them or before the answers come back."""
 
 from __future__ import annotations
 
 import http.client
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -19,8 +19,10 @@ class Door(ThreadingHTTPServer):
     def __init__(self, endpoint_url: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind = urlsplit(endpoint_url).netloc
-        self.held: tuple[str, bool] | None = None  # the action, and whether AWS gets it before it is held
-        self.reached = threading.Event()
+        self._lock = threading.Lock()
+        self._awaited: set[str] = set()
+        self._after = False
+        self._reached = threading.Event()
         self.opened = threading.Event()
 
     @property
@@ -29,21 +31,32 @@ class Door(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     @contextmanager
-    def holding(self, action: str, *, after: bool) -> Iterator[threading.Event]:
-        """Holds the next call of an IAM or STS action; yields the event of its being held.
+    def holding(self, *calls: str, after: bool) -> Iterator[threading.Event]:
+        """Holds the next of each of some calls; yields the event of all of them being held.
 
         Args:
-            action: such as ``CreateAccessKey``.
-            after: AWS has done it, only the answer is held; else AWS never gets it.
+            calls: actions of IAM and STS, such as ``CreateAccessKey``; of S3 as ``PUT /bucket``.
+            after: AWS has done them, only the answers are held; else AWS never gets them.
         """
-        self.reached.clear()
+        self._reached.clear()
         self.opened.clear()
-        self.held = (action, after)
+        self._awaited, self._after = set(calls), after
         try:
-            yield self.reached
+            yield self._reached
         finally:
-            self.held = None
+            self._awaited = set()
             self.opened.set()
+
+    def is_held(self, call: str, *, after: bool) -> bool:
+        """Whether a call is to be held now; each is once, and gets no answer even later: the caller is dead by then."""
+        with self._lock:
+            if call not in self._awaited or self._after is not after:
+                return False
+            self._awaited.remove(call)
+            if not self._awaited:
+                self._reached.set()
+        self.opened.wait(60)
+        return True
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -52,12 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        action = parse_qs(body.decode("latin-1")).get("Action", [""])[0] if self.command == "POST" else ""
-        held = self.server.held if self.server.held and self.server.held[0] == action else None
-        if held:
-            self.server.held = None
-        if held and not held[1]:
-            self._hold()
+        actions = parse_qs(body.decode("latin-1")).get("Action") if self.command == "POST" else None
+        call = actions[0] if actions else f"{self.command} {self.path}"
+        if self.server.is_held(call, after=False):
+            self.close_connection = True
             return
         connection = http.client.HTTPConnection(self.server.behind, timeout=30)
         connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -67,8 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = connection.getresponse()
         content = answer.read()
         connection.close()
-        if held:
-            self._hold()
+        if self.server.is_held(call, after=True):
+            self.close_connection = True
             return
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
@@ -78,17 +89,11 @@ class _Handler(BaseHTTPRequestHandler):
         length = answer.getheader("Content-Length") if empty else str(len(content))
         if length is not None:
             self.send_header("Content-Length", length)
-        self.end_headers()
-        if not empty:
-            self.wfile.write(content)
+        with suppress(BrokenPipeError):  # the caller was killed
+            self.end_headers()
+            self.wfile.write(b"" if empty else content)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _forward  # noqa: N815 - named by the server
-
-    def _hold(self) -> None:
-        """The caller gets no answer, even later: it is dead by then."""
-        self.server.reached.set()
-        self.server.opened.wait(60)
-        self.close_connection = True
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         """Says nothing."""
