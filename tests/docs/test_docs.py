@@ -40,7 +40,7 @@ def test_the_spec_page_lists_every_key_with_its_description() -> None:
     assert [row for row in rows if row not in page] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/spec.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/real-accounts.md", "docs/spec.md"])
 def test_every_spec_that_a_page_shows_is_valid(page: str) -> None:
     shown = [
         config["dataloop-sts:connection"]
