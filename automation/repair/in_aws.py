@@ -15,6 +15,9 @@ from dataloop_sts.live.identity import look_at_keys
 from dataloop_sts.losses import all_objects
 from dataloop_sts.spec import ConnectionSpec
 
+USER, ROLE, POLICY = "aws:iam/user:User", "aws:iam/role:Role", "aws:iam/policy:Policy"
+BUCKET = "aws:s3/bucket:Bucket"
+
 T = TypeVar("T")
 Properties = Mapping[str, Any]
 
@@ -70,10 +73,10 @@ class Leftovers:
     def looks(self) -> Mapping[str, Callable[[Properties], Made | Foreign | None]]:
         """How a resource that was being made is looked for, by its type; other types are safe to make again."""
         return {
-            "aws:iam/user:User": self._user,
-            "aws:iam/role:Role": self._role,
-            "aws:iam/policy:Policy": self._policy,
-            "aws:s3/bucket:Bucket": self._bucket,
+            USER: self._user,
+            ROLE: self._role,
+            POLICY: self._policy,
+            BUCKET: self._bucket,
         }
 
     def _user(self, inputs: Properties) -> Made | Foreign | None:

@@ -13,14 +13,14 @@ from typing import Any
 
 from automation import engine
 from automation.connection import PROJECT, Connection
-from automation.repair.in_aws import Foreign, Leftovers, Made, utc, window
+from automation.repair.in_aws import BUCKET, POLICY, ROLE, USER, Foreign, Leftovers, Made, utc, window
 from automation.repair.locks import lock_files, release
 from dataloop_sts.aws import Aws, require_account
 from dataloop_sts.live import AccessKey, LastUse
 
 _CREATING = "creating"
 _UNDER_WAY = {_CREATING: "made", "updating": "changed", "deleting": "deleted"}
-_KEY, _USER = "aws:iam/accessKey:AccessKey", "aws:iam/user:User"
+_KEY = "aws:iam/accessKey:AccessKey"
 _CALLS_END_S = 5.0
 """How long after a kill the plugins that it left may still finish a call."""
 
@@ -74,10 +74,20 @@ def _mend_state(
     if begun and any(_is_creating(each, kind) for each in pending for kind in (_KEY, *leftovers.looks)):
         time.sleep(max(0.0, _CALLS_END_S - (datetime.now(UTC) - last_word).total_seconds()))
     found = [_look(operation, deployed, leftovers) for operation in pending]
-    if foreign := [each for each in found if isinstance(each, Foreign)]:
+    wanted = _wanted(connection)
+    foreign = [
+        made
+        for operation, made in zip(pending, found, strict=True)
+        if isinstance(made, Foreign) and (operation["resource"]["type"], _name(operation)) in wanted
+    ]
+    if foreign:
         # the state is mended as a whole: an import of it forgets all that it notes as under way
         for each in foreign:
-            yield Finding(f"A killed run was to make what is there: {each.why}. Remove it, or take it over.", left=True)
+            yield Finding(
+                f"A killed run was to make what is there: {each.why}. Remove it where nobody needs it, or else give "
+                "another name in the spec.",
+                left=True,
+            )
         yield Finding("The rest of the repair waits for that: run it again.", left=True)
         return
     yield from _keys(deployed, leftovers, keys_begun=any(_is_creating(each, _KEY) for each in pending))
@@ -107,12 +117,24 @@ def _look(operation: dict[str, Any], deployed: Mapping[str, Any], leftovers: Lef
     look = leftovers.looks.get(resource["type"])
     if look is None or operation["type"] != _CREATING:
         return None
-    name = str(resource["inputs"].get("name") or resource["inputs"].get("bucket"))
+    name = _name(operation)
     known = next((str(each["id"]) for each in deployed["resources"] if each["urn"] == resource["urn"]), None)
     if known in (None, name) or str(known).endswith(f"/{name}"):
         return None if known else look(resource["inputs"])
     found = look(resource["inputs"])
     return Foreign(f"{found.id}, in the place of {known}") if isinstance(found, Made) else found
+
+
+def _name(operation: Mapping[str, Any]) -> str:
+    inputs = operation["resource"]["inputs"]
+    return str(inputs.get("name") or inputs.get("bucket"))
+
+
+def _wanted(connection: Connection) -> set[tuple[str, str]]:
+    """The types and names that the spec asks for."""
+    names = connection.spec.names(connection.environment.name)
+    iam = {(USER, names.user), (ROLE, names.role), (POLICY, names.policy)}
+    return iam | {(BUCKET, bucket) for bucket in connection.spec.managed_buckets}
 
 
 def _taken(operation: dict[str, Any], made: Made) -> dict[str, Any]:
@@ -132,7 +154,7 @@ def _told(operation: dict[str, Any], made: Made | Foreign | None) -> Finding:
 def _keys(deployed: Mapping[str, Any], leftovers: Leftovers, keys_begun: bool) -> Iterator[Finding]:
     """The user's keys that the stack does not know: one that a killed run made is of use to nobody."""
     known = frozenset(str(each["id"]) for each in deployed["resources"] if each["type"] == _KEY)
-    for user in sorted({str(each["inputs"]["name"]) for each in deployed["resources"] if each["type"] == _USER}):
+    for user in sorted({str(each["inputs"]["name"]) for each in deployed["resources"] if each["type"] == USER}):
         for key in leftovers.unknown_keys(user, known):
             if keys_begun and leftovers.is_orphan(key):
                 leftovers.delete_key(user, key.id)

@@ -73,7 +73,7 @@ def test_whatever_a_killed_run_was_making_is_taken_up_and_nothing_is_made_twice(
         s3.put_object(Bucket=project.bucket, Key="photo.jpg", Body=b"x")
         said = repair(code=FINDING)
         assert "which is dead, was removed" in said
-        assert f"bucket {project.bucket} is there, and holds objects. Remove it, or take it over." in said
+        assert f"bucket {project.bucket} is there, and holds objects. Remove it where nobody needs it" in said
         assert "in the stack now" not in said
         s3.delete_object(Bucket=project.bucket, Key="photo.jpg")
         said = repair()

@@ -9,17 +9,11 @@ from typing import Any
 import boto3
 import pytest
 
-from automation.repair.in_aws import Foreign, Leftovers, Made, window
+from automation.repair.in_aws import BUCKET, POLICY, ROLE, USER, Foreign, Leftovers, Made, window
 from dataloop_sts.aws import Aws
 from dataloop_sts.spec import ConnectionSpec
 from tests.steps.aws_world import REGION, World
 
-USER, ROLE, POLICY, BUCKET = (
-    "aws:iam/user:User",
-    "aws:iam/role:Role",
-    "aws:iam/policy:Policy",
-    "aws:s3/bucket:Bucket",
-)
 DOCUMENT = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListBucket","Resource":"*"}]}'
 TRUST = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",'

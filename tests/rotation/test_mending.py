@@ -158,20 +158,31 @@ def test_somebody_elses_thing_of_that_name_keeps_the_state_as_it_is(
     pulumi.began("creating", "aws:iam/user:User", "user", name=connected.user)
     pulumi.began("creating", "aws:iam/accessKey:AccessKey", "access-key-1", user=connected.user)
     said = repair(FINDING)
-    assert f"IAM user {connected.user} is there without this connection's tags. Remove it, or take it over." in said[0]
+    assert f"IAM user {connected.user} is there without this connection's tags. Remove it where" in said[0]
     assert said[1] == "The rest of the repair waits for that: run it again."
     assert pulumi.imported is None
     assert len(world.iam.list_access_keys(UserName=connected.user)["AccessKeyMetadata"]) == 1
+
+
+def test_somebody_elses_thing_is_in_nobodys_way_once_the_spec_has_another_name(
+    world: World, stack: Stack, pulumi: Engine, repair: Callable[..., list[str]]
+) -> None:
+    connected = world.connect(make_bucket=False)
+    pulumi.began("creating", "aws:iam/user:User", "user", name=connected.user)
+    names = f"{{region: eu-west-1, names: {{user: other-{world.tag}}}}}"
+    stack.record(RECORD.replace("{region: eu-west-1}", names))
+    assert repair()[0] == "User user was being made: `up` does it again"
 
 
 def test_what_was_to_take_the_place_of_another_is_named(
     world: World, stack: Stack, pulumi: Engine, repair: Callable[..., list[str]]
 ) -> None:
     tags = [{"Key": key, "Value": value} for key, value in stack.record().spec.tags("dev").items()]
-    world.iam.create_user(UserName=f"new-{world.tag}", Tags=tags)
+    new = f"dataloop-{world.tag}-dev"
+    world.iam.create_user(UserName=new, Tags=tags)
     pulumi.knows("aws:iam/user:User", "user", f"old-{world.tag}", name=f"old-{world.tag}")
-    pulumi.began("creating", "aws:iam/user:User", "user", name=f"new-{world.tag}")
-    assert f"new-{world.tag}, in the place of old-{world.tag}" in repair(FINDING)[0]
+    pulumi.began("creating", "aws:iam/user:User", "user", name=new)
+    assert f"{new}, in the place of old-{world.tag}" in repair(FINDING)[0]
     assert pulumi.imported is None
 
 
