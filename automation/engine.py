@@ -141,6 +141,10 @@ class _Listener(events_pb2_grpc.EventsServicer):
         return empty_pb2.Empty()
 
 
+# What the CLI says besides, wherever something failed.
+_FOLLOWING = ("update failed", "preview failed", "Resource monitor has terminated, shutting down")
+
+
 def _reason(output: str) -> str:
     """The CLI's own words out of all that it printed; of a step that failed the step's last line, with its mend."""
     paragraphs = [[line.strip() for line in part.splitlines()] for part in re.split(r"\n\s*\n", output.strip())]
@@ -150,5 +154,5 @@ def _reason(output: str) -> str:
         for line in lines
         if line.startswith("error:")
     ]
-    specific = [words for words in said if words != "update failed"]
+    specific = [words for words in said if words not in _FOLLOWING]
     return one_line("; ".join(dict.fromkeys(specific or said)) or " ".join(paragraphs[-1][-5:]), limit=None)

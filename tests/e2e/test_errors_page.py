@@ -56,6 +56,7 @@ _NOT_ERRORS = {
     "The external id was made now, and is kept nowhere: write it into the record.",
     "The record needs:\n<>",
     "Role with which dataloop-sts connects buckets of <> to Dataloop (<>)",
+    "Resource monitor has terminated, shutting down",
     "created by (?P<who>\\S+) \\(pid (?P<pid>\\d+)\\) at (?P<since>\\S+)",
 }
 _STEP = 'exit status 1: running "python -m dataloop_sts.<step>":'
