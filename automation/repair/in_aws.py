@@ -8,11 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from dataloop_sts import naming, regions
-from dataloop_sts.aws import MISSING, Aws, aws_errors
+from dataloop_sts.aws import MISSING, REFUSED, Aws, aws_errors
 from dataloop_sts.errors import AwsError
 from dataloop_sts.live import AccessKey, Unseen
 from dataloop_sts.live.identity import look_at_keys
-from dataloop_sts.losses import all_objects
 from dataloop_sts.spec import ConnectionSpec
 
 USER, ROLE, POLICY = "aws:iam/user:User", "aws:iam/role:Role", "aws:iam/policy:Policy"
@@ -101,21 +100,31 @@ class Leftovers:
         return Made(id_, {"arn": found["Arn"], **outputs})
 
     def _bucket(self, inputs: Properties) -> Made | Foreign | None:
-        """Its tags come in a call after its making, so there may be none yet."""
+        """Its tags come in a call after its making, so there may be none yet: then only its time tells."""
         name, s3 = inputs["bucket"], self.aws.s3()
-        with aws_errors("list the buckets of the account"):
-            pages = s3.get_paginator("list_buckets").paginate(Prefix=name)
-            made = {each["Name"]: each["CreationDate"] for page in pages for each in page["Buckets"]}
-        if name not in made:
-            return None
-        found = _there(f"look at the tags of bucket {name}", lambda: s3.get_bucket_tagging(Bucket=name)["TagSet"])
-        if found and not self._tagged(found):
+        try:
+            if _there(f"look for bucket {name}", lambda: s3.head_bucket(Bucket=name)) is None:
+                return None
+        except AwsError as error:
+            if error.code in REFUSED:
+                return None  # another account's, as `up` will say
+            raise
+        tags = _there(f"look at the tags of bucket {name}", lambda: s3.get_bucket_tagging(Bucket=name)["TagSet"])
+        if tags and not self._tagged(tags):
             return Foreign(f"bucket {name} is there without this connection's tags")
-        if made[name] not in self.window:
+        if not tags and self._bucket_made(name) not in self.window:
             return Foreign(f"bucket {name} is there, and was not made by the run that was killed")
-        if next(all_objects(s3, name), None):
-            return Foreign(f"bucket {name} is there, and holds objects")
+        with aws_errors(f"look into bucket {name}"):
+            if s3.list_objects_v2(Bucket=name, MaxKeys=1)["KeyCount"]:
+                return Foreign(f"bucket {name} is there, and holds objects")
         return Made(name, {"arn": regions.bucket_arn(self.spec.aws.partition, name)})
+
+    def _bucket_made(self, name: str) -> datetime:
+        """When a bucket was made; long ago where it is not the account's."""
+        with aws_errors("list the buckets of the account"):
+            pages = self.aws.s3().get_paginator("list_buckets").paginate(Prefix=name)
+            made = {each["Name"]: each["CreationDate"] for page in pages for each in page["Buckets"]}
+        return made.get(name, datetime.min.replace(tzinfo=UTC))
 
     def _tagged(self, tags: Any) -> bool:
         live = {tag["Key"]: tag["Value"] for tag in tags}
@@ -128,7 +137,7 @@ class Leftovers:
         if all(key["AccessKeyId"] in known for key in (listed or {}).get("AccessKeyMetadata", [])):
             return []
         with aws_errors(f"look at the descriptions of the access keys of user {user}"):
-            tags = {tag["Key"]: tag["Value"] for tag in self._iam.list_user_tags(UserName=user)["Tags"]}
+            tags = {tag["Key"]: tag["Value"] for tag in self._iam.get_user(UserName=user)["User"].get("Tags", [])}
         keys = look_at_keys(self._iam, user, tags)
         if isinstance(keys, Unseen):
             raise AwsError(keys.reason)

@@ -127,7 +127,7 @@ def _made(iam: IAMClient, user: str) -> dict[str, datetime]:
 def _keys(iam: IAMClient, user: str) -> list[AccessKey]:
     """The user's keys with their last use and description, the oldest first."""
     with aws_errors(f"look at the descriptions of the access keys of user {user}"):
-        tags = {tag["Key"]: tag["Value"] for tag in iam.list_user_tags(UserName=user)["Tags"]}
+        tags = {tag["Key"]: tag["Value"] for tag in iam.get_user(UserName=user)["User"].get("Tags", [])}
     found = look_at_keys(iam, user, tags)
     if isinstance(found, Unseen):
         raise AwsError(found.reason)

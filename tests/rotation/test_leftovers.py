@@ -85,18 +85,26 @@ def test_a_bucket_is_ours_while_it_is_empty_made_by_that_run_and_not_tagged_by_o
     world.make_bucket(bucket)
     # its tags come in a call of its own, which the run may not have got to
     assert leftovers(begun).looks[BUCKET](inputs) == Made(bucket, {"arn": f"arn:aws:s3:::{bucket}"})
-    world.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": _tags(spec)})
-    assert isinstance(leftovers(begun).looks[BUCKET](inputs), Made)
-
     later = begun + timedelta(minutes=10)
     older = leftovers(later, later).looks[BUCKET](inputs)
     assert isinstance(older, Foreign) and "was not made by the run that was killed" in older.why
+    world.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": _tags(spec)})
+    assert isinstance(leftovers(later, later).looks[BUCKET](inputs), Made)
     world.s3.put_object(Bucket=bucket, Key="theirs", Body=b"x")
     full = leftovers(begun).looks[BUCKET](inputs)
     assert isinstance(full, Foreign) and "holds objects" in full.why
     world.s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "team", "Value": "others"}]})
     tagged = leftovers(begun).looks[BUCKET](inputs)
     assert isinstance(tagged, Foreign) and "without this connection's tags" in tagged.why
+
+
+def test_a_bucket_of_another_account_is_nothing_that_was_made(
+    world: World, spec: ConnectionSpec, leftovers: Callable[..., Leftovers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.make_bucket(spec.managed_buckets[0])
+    for name, value in world.elsewhere.items():
+        monkeypatch.setenv(name, value)
+    assert leftovers().looks[BUCKET]({"bucket": spec.managed_buckets[0]}) is None
 
 
 def test_a_key_that_nobody_can_have_used_is_the_killed_runs_orphan(
