@@ -79,7 +79,8 @@ def test_a_record_is_brought_up_by_command_and_taken_over_by_python_and_by_the_p
 
     # a change in the record: seen by a preview's exit code, refused words are the preflight's
     record.path.write_text(yaml.safe_dump({**spec, "access_key": {"description": "DataLoop the second"}}))
-    assert json.loads(_cli(project, "preview", customer, "--json", code=3))["changes"]["update"] == 1
+    # the key's description, and what the guard knows of it
+    assert json.loads(_cli(project, "preview", customer, "--json", code=3))["changes"]["update"] == 2
     with pytest.raises(StackError, match=r"access_key\.generation: the last applied generation is 1"):
         Connection.of(find(record.environment, customer).with_access_key(generation=7, retiring=None)).preview()
 
