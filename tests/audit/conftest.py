@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from sandbox.aws.server import AwsServer
-from sandbox.dataloop.server import DataloopServer
 from tests.audit.audited import Audited, clean
-from tests.steps.aws_world import World, servers, world_of
+from tests.steps.aws_world import World
+from tests.steps.conftest import running, world
 
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[AwsServer, DataloopServer]]:
-    """Both servers."""
-    with servers() as started:
-        yield started
-
-
-@pytest.fixture
-def world(running: tuple[AwsServer, DataloopServer], monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Names, clients and an environment of the test's own."""
-    with world_of(running, monkeypatch) as ready:
-        yield ready
+__all__ = ["audited", "running", "world"]
 
 
 @pytest.fixture
