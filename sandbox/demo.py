@@ -58,15 +58,19 @@ def _demo(instance: Instance) -> int:
     if _run(["dataloop-sts", "-e", STACK, "verify"], instance, environment):
         return _failed("the verification failed")
 
-    _title("4. pulumi up again: nothing to change")
+    _title("4. dataloop-sts audit: what is live is what the spec says, and nothing else")
+    if _run(["dataloop-sts", "-e", STACK, "audit"], instance, environment):
+        return _failed("the audit found something")
+
+    _title("5. pulumi up again: nothing to change")
     if _pulumi(instance, environment, "up", "--yes", "--skip-preview", "--suppress-outputs", "--expect-no-changes"):
         return _failed("a second `pulumi up` changed something")
 
-    _title("5. pulumi destroy: everything goes, the integration and the drivers first")
+    _title("6. pulumi destroy: everything goes, the integration and the drivers first")
     if _pulumi(instance, environment, "destroy", "--yes", "--skip-preview"):
         return _failed("`pulumi destroy` failed")
 
-    _title("6. What is left")
+    _title("7. What is left")
     left = {kind: sorted(set(names) - set(before[kind])) for kind, names in inventory(ready).items()}
     for kind, names in left.items():
         _say(f"{kind:<22} {', '.join(names) or 'none'}")
