@@ -14,6 +14,7 @@ from moto.iam.models import iam_backends
 
 from dataloop_sts.aws import Aws
 from dataloop_sts.preflight import KeyPlan, PreflightRequest
+from dataloop_sts.providers.preflight import PreflightProvider
 from dataloop_sts.revocation import revoke
 from tests.steps.aws_world import REGION, Connected, World
 from tests.steps.looking import known, look, problems
@@ -195,3 +196,37 @@ def test_a_revocation_in_the_middle_of_a_rotation_has_a_way_out_of_its_own(
     list(revoke(Aws(REGION), connected.user, connected.role))
     said = problems(ask(then, generation=2, since=then.since))[GENERATION]
     assert f"delete {newer} by hand instead, and run `up --refresh`" in said
+
+
+def test_the_moment_at_which_a_generation_was_first_asked_for_is_kept_from_run_to_run(
+    world: World, connected: Connected
+) -> None:
+    spec, names = connected.spec, connected.spec.names("dev")
+    of_names = {"user": names.user, "role": names.role, "policy": names.policy, "integration": names.integration}
+    news = {
+        "customer": spec.customer,
+        "on_destroy": "retain",
+        "organization_id": spec.organization_id,
+        "region": REGION,
+        "sandbox": True,
+        "names": {**of_names, "buckets": [connected.bucket], "drivers": []},
+        "iam_path": "/",
+        "needs": {},
+    }
+
+    def since(olds: dict[str, Any], generation: int) -> tuple[dict[str, Any], int]:
+        inputs = PreflightProvider().check(olds, {**news, "access_key": {"generation": float(generation)}}).inputs
+        return inputs, inputs["access_key"]["since"]
+
+    began = _ms(datetime.now(UTC))
+    inputs, first = since({}, 1)
+    assert first >= began
+    inputs, again = since(inputs, 1)
+    assert again == first
+    time.sleep(0.002)
+    inputs, second = since(inputs, 2)
+    assert second > first
+    # given up: the key is of before, and since when it has been wanted is not known any more
+    inputs, given_up = since(inputs, 1)
+    assert given_up == 0
+    assert since(inputs, 1)[1] == 0
