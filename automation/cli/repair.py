@@ -26,7 +26,9 @@ def repair(context: typer.Context, customer: Customer = None, as_json: Json = Fa
         findings.append(finding)
         if not as_json:
             typer.echo(finding.text)
-    following = f"dataloop-sts -e {record.environment.name} up{f' {customer}' if customer else ''}"
+    command, rest = ("adopt", " --apply") if any(finding.adoption for finding in findings) else ("up", "")
+    name = f" {customer}" if customer else ""
+    following = f"dataloop-sts -e {record.environment.name} {command}{name}{rest}"
     left = [finding.text for finding in findings if finding.left]
     if as_json:
         done = [finding.text for finding in findings if not finding.left]

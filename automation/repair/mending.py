@@ -27,10 +27,17 @@ _CALLS_END_S = 5.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was broken; ``left``: it is for a person to judge, and was not touched."""
+    """One thing that was broken.
+
+    Attributes:
+        text: what it was, and what was done.
+        left: it is for a person to judge, and was not touched.
+        adoption: the killed run was an adoption, which has to be gone on with as such.
+    """
 
     text: str
     left: bool = False
+    adoption: bool = False
 
 
 def repair(connection: Connection) -> Iterator[Finding]:
@@ -159,12 +166,24 @@ def _keys(deployed: Mapping[str, Any], leftovers: Leftovers, keys_begun: bool) -
             if keys_begun and leftovers.is_orphan(key):
                 leftovers.delete_key(user, key.id)
                 yield Finding(f"Access key {key.id} was made and its secret is lost with the run: it was deleted.")
+            elif _was_adopting(deployed):
+                yield Finding(
+                    f"Access key {key.id} of user {user} ({_in_words(key)}) was there before the adoption: going on "
+                    "with that replaces it.",
+                    adoption=True,
+                )
             else:
                 yield Finding(
                     f"Access key {key.id} of user {user} ({_in_words(key)}) is not this stack's, and was left alone: "
                     "delete it where nobody needs it.",
                     left=True,
                 )
+
+
+def _was_adopting(deployed: Mapping[str, Any]) -> bool:
+    """Whether the last run was an adoption: the preflight's inputs name what it was to take over."""
+    preflights = (each for each in deployed["resources"] if each["urn"].endswith("::preflight"))
+    return any((each.get("inputs") or {}).get("adopting") for each in preflights)
 
 
 def _write(

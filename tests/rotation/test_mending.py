@@ -151,6 +151,18 @@ def test_a_key_is_the_killed_runs_only_where_the_state_says_that_one_was_being_m
         assert pulumi.imported is None
 
 
+def test_the_key_that_an_interrupted_adoption_found_is_its_business(
+    world: World, pulumi: Engine, repair: Callable[..., list[str]]
+) -> None:
+    connected = world.connect(make_bucket=False)
+    _user(pulumi, connected)
+    pulumi.knows("pulumi-python:dynamic/dataloop:Preflight", "preflight", "preflight", adopting=["user x"])
+    key, following = repair(DONE)
+    assert key.startswith(f"Access key {connected.access_key_id} of user {connected.user}")
+    assert key.endswith("was there before the adoption: going on with that replaces it.")
+    assert following == f"Next: dataloop-sts -e dev adopt {world.tag} --apply"
+
+
 def test_somebody_elses_thing_of_that_name_keeps_the_state_as_it_is(
     world: World, pulumi: Engine, repair: Callable[..., list[str]]
 ) -> None:
