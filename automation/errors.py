@@ -1,12 +1,15 @@
-"""What can go wrong with a stack, beside what the connection itself tells."""
+"""What can go wrong with a stack or a record: one tree, so that a caller can tell who has to do something."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from dataloop_sts.errors import DataloopStsError, Problem
 
 
 class StackError(DataloopStsError):
-    """The engine could not read or change the stack."""
+    """A command on a stack failed; the subclass says whose matter it is."""
 
 
 class NoSuchStack(StackError):  # noqa: N818
@@ -14,7 +17,75 @@ class NoSuchStack(StackError):  # noqa: N818
 
 
 class StackLocked(StackError):  # noqa: N818
-    """Another run holds the stack's lock, or one that was killed left it."""
+    """Another run holds the stack, or one that was killed left its lock.
+
+    Attributes:
+        who: ``user@host`` of that run; None where the backend does not say.
+        since: when it took the stack; None likewise.
+        pid: its process; None likewise.
+    """
+
+    def __init__(
+        self, message: str, *, who: str | None = None, since: datetime | None = None, pid: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.who, self.since, self.pid = who, since, pid
+
+
+class SpecRefused(StackError):  # noqa: N818
+    """The spec in the stack's settings is not valid: mend it."""
+
+
+class Refused(StackError):  # noqa: N818
+    """The preflight or the guard refused, before anything was touched.
+
+    Attributes:
+        problems: each mistake or loss, in words.
+    """
+
+    def __init__(self, message: str, problems: Sequence[str]) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class AwsFailed(StackError):  # noqa: N818
+    """A call of AWS failed; ``code`` is AWS's own, such as ``AccessDenied``, where the message has it."""
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class DataloopFailed(StackError):  # noqa: N818
+    """A call of Dataloop failed; ``kind`` is the class in ``dataloop_sts.errors``, such as ``Forbidden``, if known."""
+
+    def __init__(self, message: str, *, kind: str | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class VerificationFailed(StackError):  # noqa: N818
+    """A real call did not do what it must, or was not refused; ``check`` says which, such as ``acme-images: put``."""
+
+    def __init__(self, message: str, check: str) -> None:
+        super().__init__(message)
+        self.check = check
+
+
+class EngineFailed(StackError):  # noqa: N818
+    """Pulumi's engine, its backend or its plugins failed, such as for a wrong passphrase."""
+
+
+class Interrupted(StackError):  # noqa: N818
+    """The run was ended by :meth:`Connection.cancel`; the same command goes on with it."""
+
+
+class TimedOut(StackError):  # noqa: N818
+    """The run did not end in time and was ended; ``seconds`` is the limit that it had."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class RecordError(DataloopStsError):
@@ -23,9 +94,11 @@ class RecordError(DataloopStsError):
     Args:
         heading: which files, in words.
         problems: each with its place: file, line and path.
+        labels: the record's labels, by which a selection finds a broken record too; None where nothing could be read.
     """
 
-    def __init__(self, heading: str, problems: list[Problem]) -> None:
+    def __init__(self, heading: str, problems: list[Problem], labels: Mapping[str, str] | None = None) -> None:
         self.heading = heading
         self.problems = problems
+        self.labels = None if labels is None else dict(labels)
         super().__init__(f"{heading} {'; '.join(map(str, problems))}")

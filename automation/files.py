@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ class _StrictLoader(yaml.CSafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key is one word, not a list or keys", problem_mark=key.start_mark)
             if key.value in seen:
                 raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
             seen.add(key.value)
@@ -44,7 +47,7 @@ class YamlFile:
         Returns:
             How many parts of the path are in the file, and the line, from 1, of the last of them.
         """
-        node: Any = yaml.compose(self.text, yaml.CSafeLoader)
+        node: Any = self._root
         line: int | None = None
         depth = 0
         for part in _PARTS.findall(path):
@@ -62,6 +65,23 @@ class YamlFile:
             depth += 1
         return depth, line
 
+    def place(self, path: str, *, shown: str | None = None, whole: bool = False) -> str:
+        """``file:line: path``, with the line as far as the file has the path.
+
+        Args:
+            path: as in :meth:`line`; empty for the file itself.
+            shown: what is told of the path, where that is less than all of it.
+            whole: give no line where the file has only a part of the path.
+        """
+        depth, line = self.line(path)
+        known = line and not (whole and depth < len(_PARTS.findall(path)))
+        where = f"{self.path}:{line}" if known else str(self.path)
+        return f"{where}: {shown or path}" if path else where
+
+    @cached_property
+    def _root(self) -> Any:
+        return yaml.compose(self.text, yaml.CSafeLoader)
+
 
 def read_yaml(path: Path) -> YamlFile:
     """Reads a YAML file.
@@ -77,7 +97,7 @@ def read_yaml(path: Path) -> YamlFile:
         raise RecordError(f"{path} cannot be read:", [Problem("", "it is not UTF-8 text")]) from None
     try:
         return YamlFile(path, text, yaml.load(text, _StrictLoader))  # noqa: S506 - made of the safe loader
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-01
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         what = str(getattr(error, "problem", None) or error)

@@ -7,20 +7,23 @@ config, ``Pulumi.dev.yaml``, and is read and edited the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from automation.conflicts import conflicts
 from automation.environment import Environment
 from automation.errors import RecordError
 from automation.files import YamlFile, read_yaml, write_whole
+from automation.labels import LABELS_KEY, label_problems, valid_labels
 from automation.yaml_edit import with_number
 from dataloop_sts import naming
 from dataloop_sts.errors import Problem, SpecError
 from dataloop_sts.spec import ConnectionSpec
 
 DEFAULTS_FILE = "_defaults.yaml"
+_SUFFIXES = (".yaml", ".yml")
 CONFIG_KEY = "dataloop-sts:connection"
 SANDBOX_KEY = "dataloop-sts:sandbox"
 
@@ -35,6 +38,7 @@ class Record:
         path: the file.
         spec: what it says, defaults included.
         sandbox: whether the AWS side is the sandbox.
+        labels: by which the record is selected, those of the defaults included.
     """
 
     environment: Environment
@@ -42,6 +46,7 @@ class Record:
     path: Path
     spec: ConnectionSpec
     sandbox: bool
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stack(self) -> str:
@@ -76,40 +81,100 @@ def find(environment: Environment, customer: str | None) -> Record:
     """
     if customer is None:
         return _own_stack(environment)
+    _check_name(customer)
+    folder = environment.customers_dir
+    files = _record_files(folder)
+    if customer not in files:
+        path = folder / f"{customer}.yaml"
+        known = ", ".join(sorted(files)[:10])
+        what = f"{path} does not exist; " + (f"there are: {known}" if known else "no customer has one yet")
+        raise RecordError(f"There is no record of customer {customer!r} in {environment.name}:", [Problem("", what)])
+    return _read(environment, customer, files[customer], _defaults(folder))
+
+
+def all_of(environment: Environment) -> dict[str, Record | RecordError]:
+    """Every customer's record in an environment, sorted by customer; a mistake in one hides no other.
+
+    Each is what :func:`find` would return or raise. Records that name the same thing, such as a bucket, are mistaken
+    both: see :func:`automation.conflicts.conflicts`. The environment's own stack is not among them.
+
+    Raises:
+        RecordError: the defaults, which all inherit, cannot be read.
+    """
+    folder = environment.customers_dir
+    defaults = _defaults(folder)
+    found: dict[str, Record | RecordError] = {}
+    for customer, paths in sorted(_record_files(folder).items()):
+        try:
+            _check_name(customer)
+            found[customer] = _read(environment, customer, paths, defaults)
+        except RecordError as error:
+            found[customer] = error
+    return found | conflicts(record for record in found.values() if isinstance(record, Record))
+
+
+def parse(environment: Environment, customer: str, file: YamlFile) -> Record:
+    """A record out of a file's content, which need not be in the folder yet.
+
+    Raises:
+        RecordError: it has mistakes; each with file, line and path.
+    """
+    _check_name(customer)
+    return _parse(environment, customer, file, _defaults(environment.customers_dir))
+
+
+def _check_name(customer: str) -> None:
     if not naming.SLUG.fullmatch(customer):
         raise RecordError(
             f"{customer!r} is not a customer's name:", [Problem("", "use lower-case letters, digits, inner hyphens")]
         )
-    folder = environment.customers_dir
-    path = folder / f"{customer}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in _record_files(folder))[:10])
-        what = f"{path} does not exist; " + (f"there are: {known}" if known else "no customer has one yet")
-        raise RecordError(f"There is no record of customer {customer!r} in {environment.name}:", [Problem("", what)])
-    return _read(environment, customer, path, _defaults(folder))
 
 
-def _record_files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.glob("*.yaml") if not path.name.startswith("_"))
+def _record_files(folder: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.suffix in _SUFFIXES and not path.name.startswith(("_", ".")):
+            found.setdefault(path.stem, []).append(path)
+    return found
 
 
 def _defaults(folder: Path) -> YamlFile | None:
     path = folder / DEFAULTS_FILE
-    return read_yaml(path) if path.is_file() else None
+    return _keys_of(read_yaml(path)) if path.is_file() else None
 
 
-def _read(environment: Environment, customer: str, path: Path, defaults: YamlFile | None) -> Record:
-    file = read_yaml(path)
-    for each in filter(None, (file, defaults)):
-        if each.data is not None and not isinstance(each.data, Mapping):
-            raise RecordError(f"{each.path} is not a record:", [Problem("", "it must hold keys, each with a value")])
-    data = _merged({"customer": customer} | ((defaults and defaults.data) or {}), file.data or {})
-    spec = _parsed(data, environment, [file, *([defaults] if defaults else [])])
+def _read(environment: Environment, customer: str, paths: Sequence[Path], defaults: YamlFile | None) -> Record:
+    if len(paths) > 1:
+        names = " and ".join(sorted(path.name for path in paths))
+        raise RecordError(
+            f"Customer {customer!r} has two records in {environment.name}:",
+            [Problem(str(paths[0].parent), f"has {names}: keep one of them")],
+        )
+    return _parse(environment, customer, read_yaml(paths[0]), defaults)
+
+
+def _keys_of(file: YamlFile) -> YamlFile:
+    if file.data is not None and not isinstance(file.data, Mapping):
+        raise RecordError(f"{file.path} is not a record:", [Problem("", "it must hold keys, each with a value")])
+    return file
+
+
+def _parse(environment: Environment, customer: str, file: YamlFile, defaults: YamlFile | None) -> Record:
+    inherited = (defaults and defaults.data) or {}
+    data = _merged({"customer": customer} | inherited, _keys_of(file).data or {})
+    labels = data.pop(LABELS_KEY, None)
+    files = [file, *([defaults] if defaults else [])]
+    problems = [Problem(_place_in(files, each.path), each.message) for each in label_problems(labels)]
+    try:
+        spec = _spec_of(data, environment, files)
+    except RecordError as error:
+        raise RecordError(error.heading, error.problems + problems, valid_labels(labels)) from None
     if spec.customer != customer:
-        where = _place(file, "customer")
         what = f"{spec.customer!r} is not the file's name, {customer!r}: give both the same, or leave customer out"
-        raise RecordError("The record is not valid:", [Problem(where, what)])
-    return Record(environment, customer, path, spec, environment.settings.sandbox)
+        problems.append(Problem(_place_in(files, "customer"), what))
+    if problems:
+        raise RecordError("The record is not valid:", problems, valid_labels(labels))
+    return Record(environment, customer, file.path, spec, environment.settings.sandbox, labels or {})
 
 
 def _own_stack(environment: Environment) -> Record:
@@ -121,28 +186,24 @@ def _own_stack(environment: Environment) -> Record:
     config = file.data.get("config") if isinstance(file.data, Mapping) else None
     if not isinstance(config, Mapping) or CONFIG_KEY not in config:
         raise RecordError(f"{path} has no connection spec:", [Problem("", f"write one under config, {CONFIG_KEY}")])
-    spec = _parsed(config[CONFIG_KEY], environment, [file], f"config.{CONFIG_KEY}")
+    spec = _spec_of(config[CONFIG_KEY], environment, [file], f"config.{CONFIG_KEY}")
     sandbox = str(config.get(SANDBOX_KEY, False)).lower() == "true"
     return Record(environment, None, path, spec, sandbox)
 
 
-def _parsed(data: Any, environment: Environment, files: list[YamlFile], below: str = "") -> ConnectionSpec:
+def _spec_of(data: Any, environment: Environment, files: list[YamlFile], below: str = "") -> ConnectionSpec:
     try:
         return ConnectionSpec.parse(data, environment=environment.name)
     except SpecError as error:
-        problems = []
-        for problem in error.problems:
-            path = f"{below}.{problem.path}" if below else problem.path
-            # the file that holds most of the path is the one to mend
-            file = max(files, key=lambda file: file.line(path)[0])
-            problems.append(Problem(_place(file, path, problem.path), problem.message))
+        problems = [Problem(_place_in(files, each.path, below), each.message) for each in error.problems]
         raise RecordError("The record is not valid:", problems) from None
 
 
-def _place(file: YamlFile, path: str, shown: str | None = None) -> str:
-    _, line = file.line(path)
-    where = f"{file.path}:{line}" if line else str(file.path)
-    return f"{where}: {shown or path}" if path else where
+def _place_in(files: list[YamlFile], path: str, below: str = "") -> str:
+    whole = f"{below}.{path}" if below else path
+    # the file that holds most of the path is the one to mend
+    file = max(files, key=lambda file: file.line(whole)[0])
+    return file.place(whole, shown=path)
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
