@@ -6,7 +6,7 @@ import os
 
 import pulumi
 
-from dataloop_sts import naming, steps
+from dataloop_sts import digest, naming, steps
 from dataloop_sts.adopted import NOTHING, Adopted
 from dataloop_sts.components import Connection, ConnectionArgs
 from dataloop_sts.errors import DataloopStsError, SpecError
@@ -74,6 +74,9 @@ def declare(spec: ConnectionSpec, *, environment: str, sandbox: bool, adopted: A
     connection = Connection(spec.customer, ConnectionArgs(spec, environment, endpoint, adopted))
     for name, output in connection.outputs.items():
         pulumi.export(name, output)
+    if adopted == NOTHING:  # a run that takes over declares more than the next one
+        applied = digest.digest(spec, environment=environment, sandbox=sandbox)
+        pulumi.export(digest.OUTPUT, connection.done.apply(lambda _: applied))
 
 
 def _import(adopted: Adopted) -> None:

@@ -9,15 +9,12 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import parse_qs, urlsplit
 
 import psutil
 from pydantic import BaseModel, ConfigDict
 
 from automation.errors import StackError, StackLocked
-from dataloop_sts.aws import aws_errors
+from automation.stores import Store, store_of
 
 _SAME_MOMENT_S = 5.0
 """How far the clock that dates a process may be from the one that dates a file."""
@@ -52,52 +49,24 @@ class Lock(BaseModel):
         return None if dead or another else "its process lives: wait for it, or end it"
 
 
-class LockFiles(Protocol):
-    """Where locks are kept."""
+@dataclass(frozen=True)
+class LockFiles:
+    """Where the locks of one stack are kept."""
+
+    store: Store
+    folder: str
 
     def read(self) -> Iterator[tuple[str, str]]:
-        """The name and the content of each lock file of the stack."""
+        """The path and the content of each of them."""
+        for name in self.store.names(self.folder):
+            path = f"{self.folder}/{name}"
+            content = self.store.read(path) if name.endswith(".json") else None
+            if content is not None:
+                yield path, content.decode(errors="replace")
 
-    def remove(self, name: str) -> None:
+    def remove(self, path: str) -> None:
         """Removes one of them."""
-
-
-@dataclass(frozen=True)
-class LocalLockFiles:
-    """Of a backend in a folder, ``file://``."""
-
-    folder: Path
-
-    def read(self) -> Iterator[tuple[str, str]]:
-        """See :class:`LockFiles`."""
-        for path in sorted(self.folder.glob("*.json")):
-            yield path.name, path.read_text(encoding="utf-8")
-
-    def remove(self, name: str) -> None:
-        """See :class:`LockFiles`."""
-        (self.folder / name).unlink(missing_ok=True)
-        (self.folder / f"{name}.attrs").unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
-class S3LockFiles:
-    """Of a backend in a bucket, ``s3://``."""
-
-    s3: Any
-    bucket: str
-    prefix: str
-
-    def read(self) -> Iterator[tuple[str, str]]:
-        """See :class:`LockFiles`."""
-        with aws_errors(f"read the locks in bucket {self.bucket}"):
-            listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=self.prefix).get("Contents", [])
-            for key in (entry["Key"] for entry in listed if entry["Key"].endswith(".json")):
-                yield key, self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode()
-
-    def remove(self, name: str) -> None:
-        """See :class:`LockFiles`."""
-        with aws_errors(f"remove the lock {name} from bucket {self.bucket}"):
-            self.s3.delete_object(Bucket=self.bucket, Key=name)
+        self.store.remove(path)
 
 
 def lock_files(backend_url: str, project: str, stack: str) -> LockFiles | None:
@@ -110,25 +79,13 @@ def lock_files(backend_url: str, project: str, stack: str) -> LockFiles | None:
     Raises:
         AwsError: the settings for the bucket cannot be used.
     """
-    url = urlsplit(backend_url)
-    place = f".pulumi/locks/organization/{project}/{stack}/"
-    if url.scheme == "file":
-        return LocalLockFiles(Path(url.netloc + url.path).expanduser() / place)
-    if url.scheme == "s3":
-        folder = url.path.strip("/")
-        return S3LockFiles(_s3(parse_qs(url.query)), url.netloc, f"{folder}/{place}" if folder else place)
-    return None
+    store = store_of(backend_url)
+    return LockFiles(store, locks_folder(project, stack)) if store else None
 
 
-def _s3(settings: dict[str, list[str]]) -> Any:
-    """A client with the settings of the URL: https://www.pulumi.com/docs/iac/concepts/state-and-backends/#aws-s3"""
-    import boto3
-    from botocore.config import Config
-
-    one = {name: values[0] for name, values in settings.items()}
-    with aws_errors("use the settings of the backend's bucket"):
-        session = boto3.Session(profile_name=one.get("profile"), region_name=one.get("region"))
-        return session.client("s3", endpoint_url=one.get("endpoint"), config=Config(connect_timeout=5, read_timeout=15))
+def locks_folder(project: str, stack: str) -> str:
+    """Where a backend keeps the locks of a stack."""
+    return f".pulumi/locks/organization/{project}/{stack}"
 
 
 def release(files: LockFiles) -> Iterator[Lock]:

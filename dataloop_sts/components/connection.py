@@ -52,6 +52,8 @@ class Connection(pulumi.ComponentResource):
     """
 
     outputs: dict[str, pulumi.Output[Any]]
+    done: pulumi.Output[str]
+    """Known once every resource is what the spec says; never in a run in which one failed."""
 
     def __init__(self, name: str, args: ConnectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         spec = args.spec
@@ -139,7 +141,7 @@ class Connection(pulumi.ComponentResource):
         }
         if spec.access_key.retiring:
             identity.keep_inactive(spec.access_key.retiring, after=integration)
-        self._guard(args, preflight, identity, integration, drivers, [*buckets.values()])
+        self.done = self._guard(args, preflight, identity, integration, drivers, [*buckets.values()]).id
 
         report = pulumi.Output.json_loads(pulumi.Output.unsecret(verification.stdout))
         self.outputs = {
@@ -230,7 +232,8 @@ class Connection(pulumi.ComponentResource):
         integration: Integration,
         drivers: dict[str, StorageDriver],
         buckets: list[pulumi.Resource],
-    ) -> None:
+    ) -> local.Command:
+        """Depends on everything, a retiring key too, so that it is deleted first and made or updated last."""
         spec, names = args.spec, args.spec.names(args.environment)
         request = {
             "customer": spec.customer,
@@ -253,7 +256,7 @@ class Connection(pulumi.ComponentResource):
             },
             **steps.deploying(spec.aws.deploy_role),
         }
-        local.Command(
+        return local.Command(
             "guard",
             delete=steps.command("guard"),
             stdin=pulumi.Output.json_dumps(request),

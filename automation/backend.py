@@ -1,0 +1,204 @@
+"""What a stack's files in its backend tell of it, read without the engine; and whether there is nothing to do.
+
+The layout and the forms that are read are those of Pulumi's own backends, versions as checked here. Whatever is not as
+expected counts as not known, and then the CLI has to be asked:
+https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/state.go
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
+
+from automation.connection import PROJECT, Connection
+from automation.environment import Environment
+from automation.errors import StackError
+from automation.repair.locks import locks_folder
+from automation.stores import Store, store_of
+from dataloop_sts import naming
+from dataloop_sts.digest import OUTPUT, digest
+from dataloop_sts.errors import AwsError
+
+_CHECKPOINT_VERSION = 3
+_HISTORY = re.compile(r"-(?P<moment>\d+)\.history\.json(?P<compression>\.gz)?")
+_COMPRESSIONS = ("", ".gz", ".zst")
+# With any other flag, such as --target or --exclude, an update may have left out a part.
+_WHOLE_UPDATE_FLAGS = frozenset(
+    f"pulumi.flag.{name}"
+    for name in (
+        *("client", "event-log", "exec-kind", "cwd", "stack", "non-interactive", "yes", "skip-preview", "refresh"),
+        *("message", "parallel", "run-program", "json", "color", "diff", "show-sames", "verbose", "debug"),
+        *("logflow", "logtostderr", "suppress-outputs", "suppress-permalink", "suppress-progress"),
+    )
+)
+
+
+class _Unknown(Exception):  # noqa: N818
+    """A file is not of the form that is known here."""
+
+
+class _Update(BaseModel):
+    """An entry of a stack's history."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    kind: str
+    result: str
+    endTime: int  # noqa: N815 - Pulumi's name
+    environment: dict[str, str] = {}
+
+    @property
+    def whole(self) -> bool:
+        """Whether it brought the whole stack to what the program declared."""
+        flags = {name for name in self.environment if name.startswith("pulumi.flag.")}
+        return (self.kind, self.result) == ("update", "succeeded") and flags <= _WHOLE_UPDATE_FLAGS
+
+
+@dataclass(frozen=True)
+class StackFiles:
+    """What the files of a stack say.
+
+    Attributes:
+        digest: of what was applied; None where no run has exported one.
+        pending_operations: how many operations an interrupted run left without knowing how they ended.
+        updated_at: when the last command that changes a stack ended.
+        settled: whether that was an update of the whole stack, succeeded, and left just this state.
+        locked: whether a run holds the stack, or was killed while it did.
+        changed_outside_at: when somebody else wrote to the integration, as a refresh has seen it; else empty.
+    """
+
+    digest: str | None
+    pending_operations: int
+    updated_at: datetime
+    settled: bool
+    locked: bool
+    changed_outside_at: str
+
+    def is_at(self, wanted: str) -> bool:
+        """Whether a run of this digest would find nothing to do, as far as the stack knows the world."""
+        undisturbed = self.settled and not self.locked and not self.pending_operations and not self.changed_outside_at
+        return undisturbed and self.digest == wanted
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A backend whose files can be read; safe to use from many threads.
+
+    Attributes:
+        store: its files; None where they are not read here.
+    """
+
+    store: Store | None
+
+    @classmethod
+    def of(cls, environment: Environment) -> Self:
+        """The backend that the environment's settings or the shell name; what `pulumi login` chose is not looked up.
+
+        Raises:
+            AwsError: the settings for the backend's bucket cannot be used.
+        """
+        url = environment.settings.backend_url or os.environ.get("PULUMI_BACKEND_URL", "")
+        return cls(store_of(url))
+
+    def read(self, stack: str) -> StackFiles | None:
+        """What the files of a stack say; None where that is not known: a new stack, another backend, another form."""
+        if self.store is None:
+            return None
+        try:
+            return _read(self.store, stack)
+        except (_Unknown, ValidationError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        except (StackError, AwsError):  # the run that follows says it, with the mend
+            return None
+
+
+def is_unchanged(connection: Connection, backend: Backend | None = None) -> bool:
+    """Whether the connection is what its spec says, so that ``up`` may be left out. Starts no process.
+
+    True only where the last thing that happened to the stack is an update of all of it, which succeeded, of the same
+    spec, program and settings. False wherever that is not known. What others changed since is not looked for.
+
+    Args:
+        connection: the connection as it is wanted.
+        backend: its environment's; to be given where many connections are looked at.
+    """
+    found = (backend or Backend.of(connection.environment)).read(connection.stack)
+    return found is not None and found.is_at(wanted_digest(connection))
+
+
+def wanted_digest(connection: Connection) -> str:
+    """The digest that an update of the connection would leave."""
+    environment = naming.environment_of(connection.stack)
+    return digest(connection.spec, environment=environment, sandbox=connection.sandbox)
+
+
+def _read(store: Store, stack: str) -> StackFiles:
+    locked = any(name.endswith(".json") for name in store.names(locks_folder(PROJECT, stack)))
+    folder = f".pulumi/history/{PROJECT}/{stack}"
+    name, compression = _last_update(store.names(folder), stack)
+    update = _Update.model_validate_json(_plain(store.read(f"{folder}/{name}"), compression))
+    state = _state(store, stack, compression)
+    deployed = store.read(f"{folder}/{name.replace('.history.', '.checkpoint.')}")
+    checkpoint = from_json(_plain(state, compression), cache_strings="keys")
+    if checkpoint["version"] != _CHECKPOINT_VERSION or checkpoint.get("features"):
+        raise _Unknown
+    latest = checkpoint["checkpoint"]["latest"]
+    resources = latest.get("resources") or []
+    return StackFiles(
+        digest=_output(resources),
+        pending_operations=len(latest.get("pending_operations") or []),
+        updated_at=datetime.fromtimestamp(update.endTime, UTC),
+        # the copy that is kept with the update tells an import, an edit and a run that was killed afterwards
+        settled=update.whole and state == deployed,
+        locked=locked,
+        changed_outside_at=_changed_outside(resources),
+    )
+
+
+def _last_update(names: list[str], stack: str) -> tuple[str, str]:
+    """The name of the newest entry of the history, and how it is compressed."""
+    newest, found = 0, None
+    for name in names:
+        match = _HISTORY.fullmatch(name, len(stack)) if name.startswith(stack) else None
+        if match and int(match["moment"]) > newest:
+            newest, found = int(match["moment"]), (name, match["compression"] or "")
+    if found is None:
+        raise _Unknown
+    return found
+
+
+def _state(store: Store, stack: str, compression: str) -> bytes:
+    """The stack's state; it may be there in one form only."""
+    path = f".pulumi/stacks/{PROJECT}/{stack}.json"
+    found = {suffix: content for suffix in _COMPRESSIONS if (content := store.read(path + suffix)) is not None}
+    if set(found) != {compression}:
+        raise _Unknown
+    return found[compression]
+
+
+def _plain(content: bytes | None, compression: str) -> bytes:
+    if content is None:
+        raise _Unknown
+    return gzip.decompress(content) if compression else content
+
+
+def _output(resources: list[dict[str, Any]]) -> str | None:
+    for resource in resources:
+        if resource["type"] == "pulumi:pulumi:Stack":
+            found = (resource.get("outputs") or {}).get(OUTPUT)
+            return found if isinstance(found, str) else None
+    return None
+
+
+def _changed_outside(resources: list[dict[str, Any]]) -> str:
+    for resource in resources:
+        if resource["type"] == "pulumi-python:dynamic/dataloop:Integration":
+            return str((resource.get("outputs") or {}).get("changed_outside_at") or "")
+    return ""

@@ -1,0 +1,119 @@
+"""The files of Pulumi's own backends, in a folder or in a bucket, read without the CLI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+from automation.errors import StackError
+from dataloop_sts.aws import aws_errors
+
+
+class Store(Protocol):
+    """Where a backend keeps its files; folders and paths are relative to its root."""
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the files that are directly in a folder, sorted; none where there is no such folder."""
+
+    def read(self, path: str) -> bytes | None:
+        """A file's content, or None where there is no such file."""
+
+    def remove(self, path: str) -> None:
+        """Removes a file, if it is there."""
+
+
+@dataclass(frozen=True)
+class LocalStore:
+    """Of a backend in a folder, ``file://``."""
+
+    root: Path
+
+    def names(self, folder: str) -> list[str]:
+        """See :class:`Store`."""
+        try:
+            return sorted(path.name for path in (self.root / folder).iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def read(self, path: str) -> bytes | None:
+        """See :class:`Store`."""
+        try:
+            return (self.root / path).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unreadable(error) from None
+
+    def remove(self, path: str) -> None:
+        """See :class:`Store`."""
+        (self.root / path).unlink(missing_ok=True)
+        (self.root / f"{path}.attrs").unlink(missing_ok=True)
+
+    def _unreadable(self, error: OSError) -> StackError:
+        return StackError(f"The backend {self.root} cannot be read: {error.strerror}.")
+
+
+@dataclass(frozen=True)
+class S3Store:
+    """Of a backend in a bucket, ``s3://``; ``prefix`` is empty or ends with a slash."""
+
+    s3: Any
+    bucket: str
+    prefix: str
+
+    def names(self, folder: str) -> list[str]:
+        """See :class:`Store`."""
+        whole = f"{self.prefix}{folder}/"
+        with aws_errors(f"list the backend's bucket {self.bucket}"):
+            pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=whole, Delimiter="/")
+            return sorted(entry["Key"].removeprefix(whole) for page in pages for entry in page.get("Contents", []))
+
+    def read(self, path: str) -> bytes | None:
+        """See :class:`Store`."""
+        with aws_errors(f"read the backend's bucket {self.bucket}"):
+            try:
+                body: bytes = self.s3.get_object(Bucket=self.bucket, Key=self.prefix + path)["Body"].read()
+            except self.s3.exceptions.NoSuchKey:
+                return None
+            return body
+
+    def remove(self, path: str) -> None:
+        """See :class:`Store`."""
+        with aws_errors(f"remove the lock {path} from bucket {self.bucket}"):
+            self.s3.delete_object(Bucket=self.bucket, Key=self.prefix + path)
+
+
+def store_of(backend_url: str) -> Store | None:
+    """The files of a backend; None where it keeps them in a way that is not read here.
+
+    Args:
+        backend_url: as ``pulumi whoami`` gives it.
+
+    Raises:
+        AwsError: the settings for the bucket cannot be used.
+    """
+    url = urlsplit(backend_url)
+    if url.scheme == "file":
+        root = Path(url.netloc + url.path).expanduser()
+        return LocalStore(root) if root.is_absolute() else None
+    if url.scheme == "s3":
+        folder = url.path.strip("/")
+        return S3Store(_s3(parse_qs(url.query)), url.netloc, f"{folder}/" if folder else "")
+    return None
+
+
+def _s3(settings: dict[str, list[str]]) -> Any:
+    """A client with the settings of the URL: https://www.pulumi.com/docs/iac/concepts/state-and-backends/#aws-s3"""
+    import boto3
+    from botocore.config import Config
+
+    one = {name: values[0] for name, values in settings.items()}
+    path_style = "true" in (one.get("s3ForcePathStyle"), one.get("use_path_style"))
+    config = Config(connect_timeout=5, read_timeout=15, s3={"addressing_style": "path"} if path_style else None)
+    with aws_errors("use the settings of the backend's bucket"):
+        session = boto3.Session(profile_name=one.get("profile"), region_name=one.get("region"))
+        return session.client("s3", endpoint_url=one.get("endpoint"), config=config)
