@@ -16,7 +16,7 @@ OWN_TAG_KEYS = ("managed-by", "dataloop-sts:customer", "dataloop-sts:environment
 
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IP_ADDRESS = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+")
 _BUCKET_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _BUCKET_RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -60,7 +60,7 @@ def bucket_name_problem(name: str) -> str | None:
     """
     if not 3 <= len(name) <= 63:
         return f"a bucket's name has 3 to 63 characters, this one has {len(name)}"
-    if not _BUCKET_NAME.fullmatch(name):
+    if not BUCKET_NAME.fullmatch(name):
         return "a bucket's name has lower-case letters, digits, dots and hyphens only, a letter or digit at both ends"
     if ".." in name:
         return "a bucket's name has no two dots side by side"

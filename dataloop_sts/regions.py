@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass
 
 # https://docs.aws.amazon.com/general/latest/gr/rande.html
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}")
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}")
 _UNSERVED = re.compile(r"[a-z]{2}-iso[a-z]*-.*")
 
 
 def region_problem(region: str) -> str | None:
     """What is wrong with a region's code, or None. Whether AWS runs such a region is not looked up."""
-    if not _REGION.fullmatch(region):
+    if not REGION.fullmatch(region):
         return f"{region!r} is not the code of an AWS region, such as eu-west-1"
     if _UNSERVED.fullmatch(region):
         return f"{region!r} is in an isolated partition, which Dataloop cannot reach"

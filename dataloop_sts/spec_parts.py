@@ -100,6 +100,12 @@ class AccessKeySpec(SpecPart):
 class BucketSpec(SpecPart):
     """A bucket: one that this connection creates and manages (``name``), or one that is there (``existing``)."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": [key], "properties": {key: {"type": "string"}}} for key in ("name", "existing")]
+        }
+    )
+
     name: values.BucketName | None = Field(
         None, description="Name of a bucket that this connection makes and manages, unique in all of AWS"
     )

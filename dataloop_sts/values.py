@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 from dataloop_sts import naming, regions
 
@@ -19,6 +19,14 @@ _TAGS_MAX = 40  # AWS allows 50 on a user; the key's description and a team's la
 _PREFIX_TEXT = re.compile(r"[A-Za-z0-9 !_.'()=+@:,&/-]+")
 _PREFIX_MAX = 512
 DATALOOP_NAME_MAX = 100
+_DATALOOP_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
+_IAM_PATH = re.compile(r"/([A-Za-z0-9_+=,.@-]+/)*")
+_EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
+_ARN = r"arn:aws(-cn|-us-gov)?:"
+_ROLE_ARN = re.compile(rf"{_ARN}iam::[0-9]{{12}}:role/[A-Za-z0-9_+=,.@/-]+")
+_POLICY_ARN = re.compile(rf"{_ARN}iam::([0-9]{{12}}|aws):policy/[A-Za-z0-9_+=,.@/-]+")
+_KMS_KEY_ARN = re.compile(rf"{_ARN}kms:[a-z0-9-]+:[0-9]{{12}}:key/[A-Za-z0-9-]+")
 ACCESS_KEY_TAG_PREFIX = "AKIA"
 """A tag whose key begins so describes an access key (it is how the AWS console stores a key's description)."""
 
@@ -35,7 +43,7 @@ def _slug(value: str) -> str:
 
 
 def _dataloop_id(value: str) -> str:
-    ok = re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value)
+    ok = _DATALOOP_ID.fullmatch(value)
     return _checked(None if ok else "a Dataloop id has letters, digits, - and _ only, 1 to 64 of them", value)
 
 
@@ -45,7 +53,7 @@ def _dataloop_name(value: str) -> str:
 
 
 def _account_id(value: str) -> str:
-    ok = re.fullmatch(r"[0-9]{12}", value)
+    ok = _ACCOUNT_ID.fullmatch(value)
     return _checked(None if ok else "an AWS account id has 12 digits; write it in quotes", value)
 
 
@@ -96,22 +104,17 @@ def normalised_prefix(value: str) -> str:
     return folder + "/"
 
 
-def _arn(service: str, resource: str, example: str) -> Callable[[str], str]:
-    pattern = re.compile(rf"arn:aws(-cn|-us-gov)?:{service}:{resource}")
-
-    def check(value: str) -> str:
-        return _checked(None if pattern.fullmatch(value) else f"must be an ARN such as {example}", value)
-
-    return check
+def _arn(pattern: re.Pattern[str], example: str) -> AfterValidator:
+    return _free_of(lambda value: None if pattern.fullmatch(value) else f"must be an ARN such as {example}")
 
 
 def _iam_path(value: str) -> str:
-    ok = len(value) <= 512 and re.fullmatch(r"/([A-Za-z0-9_+=,.@-]+/)*", value)
+    ok = len(value) <= 512 and _IAM_PATH.fullmatch(value)
     return _checked(None if ok else "an IAM path begins and ends with a slash, such as /dataloop/", value)
 
 
 def _external_id(value: str) -> str:
-    ok = re.fullmatch(r"[A-Za-z0-9_+=,.@:/-]{2,1224}", value)
+    ok = _EXTERNAL_ID.fullmatch(value)
     return _checked(None if ok else "use 2 to 1,224 letters, digits and the characters _+=,.@:/-", value)
 
 
@@ -132,34 +135,56 @@ def _free_of(problem: Callable[[str], str | None]) -> AfterValidator:
     return AfterValidator(lambda value: _checked(problem(value), value))
 
 
-Slug = Annotated[str, AfterValidator(_slug)]
-DataloopId = Annotated[str, AfterValidator(_dataloop_id)]
-DataloopName = Annotated[str, AfterValidator(_dataloop_name)]
-AccountId = Annotated[str, AfterValidator(_account_id)]
-Region = Annotated[str, _free_of(regions.region_problem)]
-Tags = Annotated[dict[str, str], AfterValidator(_tags)]
-KeyDescription = Annotated[str, AfterValidator(_description)]
-BucketName = Annotated[str, _free_of(naming.bucket_name_problem)]
-Prefix = Annotated[str, AfterValidator(normalised_prefix)]
-UserName = Annotated[str, _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_USER_NAME_MAX))]
-RoleName = Annotated[str, _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_ROLE_NAME_MAX))]
-PolicyName = Annotated[str, _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_POLICY_NAME_MAX))]
+def _text(pattern: re.Pattern[str], minimum: int = 1, maximum: int | None = None) -> WithJsonSchema:
+    """What an editor may know of a value; the validator beside it is the rule."""
+    shape: dict[str, object] = {"type": "string", "pattern": f"^(?:{pattern.pattern})$", "minLength": minimum}
+    return WithJsonSchema(shape | ({} if maximum is None else {"maxLength": maximum}))
+
+
+_TAGS_SHAPE = {
+    "type": "object",
+    "maxProperties": _TAGS_MAX,
+    "propertyNames": {"minLength": 1, "maxLength": 128, "pattern": f"^{_TAG_TEXT.pattern}$"},
+    "additionalProperties": {"type": "string", "maxLength": 256, "pattern": f"^{_TAG_TEXT.pattern}$"},
+}
+_DESCRIPTION_SHAPE = {
+    "type": "string",
+    "maxLength": 256,
+    "pattern": f"^(?=.*[Dd][Aa][Tt][Aa][Ll][Oo][Oo][Pp]){_TAG_TEXT.pattern}$",
+}
+
+Slug = Annotated[str, AfterValidator(_slug), _text(naming.SLUG, 1, 63)]
+DataloopId = Annotated[str, AfterValidator(_dataloop_id), _text(_DATALOOP_ID)]
+DataloopName = Annotated[str, AfterValidator(_dataloop_name), _text(re.compile(r"\S(.*\S)?"), 1, DATALOOP_NAME_MAX)]
+AccountId = Annotated[str, AfterValidator(_account_id), _text(_ACCOUNT_ID)]
+Region = Annotated[str, _free_of(regions.region_problem), _text(regions.REGION)]
+Tags = Annotated[dict[str, str], AfterValidator(_tags), WithJsonSchema(_TAGS_SHAPE)]
+KeyDescription = Annotated[str, AfterValidator(_description), WithJsonSchema(_DESCRIPTION_SHAPE)]
+BucketName = Annotated[str, _free_of(naming.bucket_name_problem), _text(naming.BUCKET_NAME, 3, 63)]
+Prefix = Annotated[
+    str, AfterValidator(normalised_prefix), _text(re.compile(f"(?!/){_PREFIX_TEXT.pattern}"), 1, _PREFIX_MAX)
+]
+UserName = Annotated[
+    str,
+    _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_USER_NAME_MAX)),
+    _text(naming.IAM_NAME, 1, naming.IAM_USER_NAME_MAX),
+]
+RoleName = Annotated[
+    str,
+    _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_ROLE_NAME_MAX)),
+    _text(naming.IAM_NAME, 1, naming.IAM_ROLE_NAME_MAX),
+]
+PolicyName = Annotated[
+    str,
+    _free_of(lambda name: naming.iam_name_problem(name, naming.IAM_POLICY_NAME_MAX)),
+    _text(naming.IAM_NAME, 1, naming.IAM_POLICY_NAME_MAX),
+]
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
-IamPath = Annotated[str, AfterValidator(_iam_path)]
-ExternalId = Annotated[str, AfterValidator(_external_id)]
+IamPath = Annotated[str, AfterValidator(_iam_path), _text(_IAM_PATH, 1, 512)]
+ExternalId = Annotated[str, AfterValidator(_external_id), _text(_EXTERNAL_ID)]
 SourceIps = Annotated[tuple[str, ...], AfterValidator(_source_ips)]
-RoleArn = Annotated[
-    str, AfterValidator(_arn("iam", r":[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+", "arn:aws:iam::123456789012:role/deploy"))
-]
-PolicyArn = Annotated[
-    str,
-    AfterValidator(
-        _arn("iam", r":([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+", "arn:aws:iam::123456789012:policy/name")
-    ),
-]
+RoleArn = Annotated[str, _arn(_ROLE_ARN, "arn:aws:iam::123456789012:role/deploy"), _text(_ROLE_ARN)]
+PolicyArn = Annotated[str, _arn(_POLICY_ARN, "arn:aws:iam::123456789012:policy/name"), _text(_POLICY_ARN)]
 KmsKeyArn = Annotated[
-    str,
-    AfterValidator(
-        _arn("kms", r"[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+", "arn:aws:kms:eu-west-1:123456789012:key/ID (no alias)")
-    ),
+    str, _arn(_KMS_KEY_ARN, "arn:aws:kms:eu-west-1:123456789012:key/ID (no alias)"), _text(_KMS_KEY_ARN)
 ]
