@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from automation.auditing import MAX_KEY_AGE_DAYS
-from automation.connection import Connection, Outcome
+from automation.connection import Connection
 from automation.errors import NoSuchStack
+from automation.results import Outcome
 from dataloop_sts import adoption
 from dataloop_sts.adopted import Adopted
 from dataloop_sts.adoption import Known, Report, look_at_groups

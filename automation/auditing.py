@@ -6,8 +6,8 @@ import os
 from datetime import UTC, datetime
 
 from automation import stacks
-from automation.connection import Connection
 from automation.errors import NoSuchStack
+from automation.stack import Stack
 from dataloop_sts.audit import Facts, Recorded, Report, audit
 from dataloop_sts.aws import Aws
 from dataloop_sts.dataloop import DataloopClient
@@ -21,9 +21,7 @@ https://docs.aws.amazon.com/securityhub/latest/userguide/iam-controls.html#iam-3
 """
 
 
-def audit_connection(
-    connection: Connection, *, max_key_age_days: int = MAX_KEY_AGE_DAYS, use_state: bool = True
-) -> Report:
+def audit_connection(connection: Stack, *, max_key_age_days: int = MAX_KEY_AGE_DAYS, use_state: bool = True) -> Report:
     """Audits a connection; changes nothing.
 
     Args:
@@ -53,7 +51,7 @@ def audit_connection(
     return audit(facts, client, request)
 
 
-def _remembered(connection: Connection) -> tuple[Recorded | None, VerificationRequest | None]:
+def _remembered(connection: Stack) -> tuple[Recorded | None, VerificationRequest | None]:
     try:
         deployed = connection.state(show_secrets=True)
     except NoSuchStack:

@@ -17,11 +17,12 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
-from automation.connection import PROJECT, Connection
+from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import StackError
 from automation.repair.locks import locks_folder
 from automation.stores import Store, store_of
+from automation.workspace import PROJECT
 from dataloop_sts import naming
 from dataloop_sts.digest import OUTPUT, digest
 from dataloop_sts.errors import AwsError
@@ -104,8 +105,7 @@ class Backend:
         Raises:
             AwsError: the settings for the backend's bucket cannot be used.
         """
-        url = environment.settings.backend_url or os.environ.get("PULUMI_BACKEND_URL", "")
-        return cls(store_of(url))
+        return cls(store_of({**os.environ, **environment.variables()}.get("PULUMI_BACKEND_URL", "")))
 
     def read(self, stack: str) -> StackFiles | None:
         """What the files of a stack say; None where that is not known: a new stack, another backend, another form."""

@@ -9,15 +9,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import grpc
+import psutil
 from google.protobuf import empty_pb2
 from pulumi import automation
 from pulumi.automation._server import LanguageServer
@@ -31,6 +36,24 @@ Event = dict[str, Any]
 Program = Callable[[], None]
 OnOutput = Callable[[str], None]
 OnEvent = Callable[[Event], None]
+
+
+GRACE_S = 60.0
+"""How long the engine may take to end cleanly once it is interrupted: it lets the calls under way come back."""
+
+
+class Stop:
+    """Asks a command that runs, and all that follow with the same stop, to end; from any thread."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.timed_out = False
+        self._wake = threading.Event()
+
+    def ask(self) -> None:
+        """Asks."""
+        self.asked = True
+        self._wake.set()
 
 
 class CommandFailed(StackError):  # noqa: N818
@@ -49,6 +72,8 @@ def run(
     program: Program | None = None,
     on_output: OnOutput | None = None,
     on_event: OnEvent | None = None,
+    stop: Stop | None = None,
+    deadline: float | None = None,
 ) -> str:
     """Runs one command of the CLI to its end.
 
@@ -59,15 +84,18 @@ def run(
         program: the Pulumi program, run in this process.
         on_output: gets every line of both outputs, redacted.
         on_event: gets every event of the engine.
+        stop: ends the command when it is asked to: an interrupt, and where that does not end it in :data:`GRACE_S`, a
+            kill of the CLI and all that it started. So does an interrupt of this process.
+        deadline: in seconds of :func:`time.monotonic`; then the command is ended likewise.
 
     Returns:
         Standard output, as it is.
 
     Raises:
-        CommandFailed: the command failed; the message is the CLI's own, in one line.
+        CommandFailed: the command failed or was ended; the message is the CLI's own, in one line.
         StackError: there is no usable CLI.
     """
-    pulumi = _pulumi(os.environ.get("PATH", ""))
+    _usable_cli(os.environ.get("PATH", ""))
     lines: list[str] = []
 
     def hear(line: str) -> None:
@@ -76,17 +104,91 @@ def run(
             on_output(redact(line))
 
     with _serving(program, on_event) as more:
-        try:
-            return pulumi.run([*arguments, *more], str(work_dir), _environment(variables), hear, hear).stdout
-        except automation.CommandError:
-            output = redact("\n".join(lines))
-            raise CommandFailed(_reason(output), output) from None
+        command = ["pulumi", "--non-interactive", *arguments, *more]
+        code, said = _ran(command, work_dir, _environment(variables), hear, stop or Stop(), deadline)
+    if code:
+        output = redact("\n".join(lines))
+        raise CommandFailed(_reason(output), output)
+    return said
+
+
+def _ran(
+    command: list[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    hear: OnOutput,
+    stop: Stop,
+    deadline: float | None,
+) -> tuple[int, str]:
+    """Runs a program to its end, whatever happens here; returns its exit code and standard output."""
+    stop._wake.clear()
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,  # an interrupt of the terminal reaches it once only, through this process
+    )
+    said: list[str] = []
+    readers = [
+        threading.Thread(target=_read, args=(process.stdout, said, hear), daemon=True),
+        threading.Thread(target=_read, args=(process.stderr, [], hear), daemon=True),
+        threading.Thread(target=_wake_at_the_end, args=(process, stop), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        if not stop.asked:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            stop.timed_out = not stop._wake.wait(left)
+    finally:
+        if process.poll() is None:
+            _end(process)
+        for reader in readers:
+            reader.join(_READ_OUT_S)
+    return process.returncode, "\n".join(said)
+
+
+_READ_OUT_S = 5.0  # of a program that has ended: a process that it left could hold its outputs open for ever
+
+
+def _wake_at_the_end(process: subprocess.Popen[str], stop: Stop) -> None:
+    process.wait()
+    stop._wake.set()
+
+
+def _read(stream: IO[str], said: list[str], hear: OnOutput) -> None:
+    with stream:
+        for line in stream:
+            said.append(line.rstrip())
+            hear(said[-1])
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Lets it end cleanly; one that does not is killed, with all that it started."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(GRACE_S)
+    except BaseException as error:  # a second interrupt too
+        parent = psutil.Process(process.pid)
+        for each in (*parent.children(recursive=True), parent):
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        process.wait()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     """For the CLI and all it starts: this Python first, for the dynamic providers and the steps."""
     here = str(Path(sys.executable).parent)
     return {
+        **os.environ,
+        "PULUMI_AUTOMATION_API": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_PYTHON_CMD": sys.executable,
         "PULUMI_DEBUG_COMMANDS": "true",  # lets the CLI know --event-log
@@ -96,10 +198,10 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 @cache
-def _pulumi(path: str) -> automation.PulumiCommand:
-    """The CLI on this PATH; asked for its version once."""
+def _usable_cli(path: str) -> None:
+    """Makes sure of the CLI on this PATH; asked for its version once."""
     try:
-        return automation.PulumiCommand()
+        automation.PulumiCommand()
     except (FileNotFoundError, automation.InvalidVersionError) as error:
         raise StackError(
             f"No usable `pulumi` on PATH ({one_line(str(error))}): see `python -m sandbox doctor`."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
@@ -39,15 +40,29 @@ class Environment:
         name: a slug, such as ``prod``.
         project_dir: the folder that holds ``customers/``, and for the environment's own stack ``Pulumi.NAME.yaml``.
         settings: what its connections share.
+        own_variables: environment variables that its connections have over those of the process, such as the
+            DATALOOP_TOKEN of one organization. AWS credentials are the process's own: what is looked at in this
+            process, and what the engine does, shall be one account; aws.deploy_role leads into another.
     """
 
     name: str
     project_dir: Path
     settings: EnvironmentSettings = EnvironmentSettings.model_validate({})  # noqa: RUF009 - frozen
+    own_variables: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if of_aws := next((name for name in self.own_variables if name.startswith("AWS_")), None):
+            raise InvalidSetting(
+                f"The environment {self.name} cannot have {of_aws} of its own: AWS credentials are the process's, and "
+                "aws.deploy_role leads into another account."
+            )
 
     @classmethod
-    def of(cls, name: str, project_dir: Path) -> Environment:
+    def of(cls, name: str, project_dir: Path, own_variables: Mapping[str, str] | None = None) -> Environment:
         """The environment as its settings file describes it; without one, with defaults.
+
+        Args:
+            name, project_dir, own_variables: see the attributes.
 
         Raises:
             InvalidSetting: the name is no slug.
@@ -57,13 +72,13 @@ class Environment:
             raise InvalidSetting(f"The environment {name!r} needs lower-case letters, digits and inner hyphens only.")
         file = project_dir / "customers" / name / SETTINGS_FILE
         if not file.exists():
-            return cls(name, project_dir)
+            return cls(name, project_dir, own_variables=own_variables or {})
         try:
             settings = EnvironmentSettings.model_validate(read_yaml(file).data or {})
         except ValidationError as error:
             problems = [Problem(".".join(map(str, each["loc"])), str(each["msg"]).lower()) for each in error.errors()]
             raise RecordError(f"The settings {file} are not valid:", problems) from None
-        return cls(name, project_dir, settings)
+        return cls(name, project_dir, settings, own_variables or {})
 
     @property
     def customers_dir(self) -> Path:
@@ -75,9 +90,9 @@ class Environment:
         return self.project_dir / _WORK / stack
 
     def variables(self) -> dict[str, str]:
-        """The environment variables that the settings stand for."""
+        """The environment variables that its connections have over those of the process."""
         settings = {
             "PULUMI_BACKEND_URL": self.settings.backend_url,
             "DATALOOP_API_URL": self.settings.dataloop_api_url,
         }
-        return {name: value for name, value in settings.items() if value}
+        return {name: value for name, value in settings.items() if value} | dict(self.own_variables)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from automation.connection import Connection
-from automation.engine import OnOutput
 from automation.errors import NoSuchStack, StackError
-from automation.records import Record
+from automation.stack import Stack
 from dataloop_sts.errors import DataloopStsError
+from dataloop_sts.spec import ConnectionSpec
 from dataloop_sts.spec_parts import AccessKeySpec
 
 _KEY, _INTEGRATION = "aws:iam/accessKey:AccessKey", "pulumi-python:dynamic/dataloop:Integration"
@@ -21,7 +20,16 @@ Outcome = Literal["rotated", "finished", "young", "kept", "nothing"]
 
 
 class RotationStopped(StackError):  # noqa: N818
-    """A rotation failed or was interrupted; it is gone on with by the same command."""
+    """A rotation failed or was interrupted; it is gone on with by the same command.
+
+    Attributes:
+        spec: what the connection is to be from now on, as in :class:`Rotation`.
+        reason: the error that stopped it.
+    """
+
+    def __init__(self, message: str, spec: ConnectionSpec, reason: BaseException) -> None:
+        super().__init__(message)
+        self.spec, self.reason = spec, reason
 
 
 @dataclass(frozen=True)
@@ -56,11 +64,13 @@ class Rotation:
         outcome: ``rotated``; ``finished``: a kept key went; ``young``, ``kept``, ``nothing``: nothing was done.
         message: the same in words.
         key: the key that Dataloop holds now.
+        spec: what the connection is to be from now on. A record's file has it; whoever keeps specs elsewhere keeps it.
     """
 
     outcome: Outcome
     message: str
     key: KeyInUse
+    spec: ConnectionSpec
 
 
 def key_in_use(deployed: Mapping[str, Any], stack: str) -> KeyInUse:
@@ -93,16 +103,13 @@ def key_in_use(deployed: Mapping[str, Any], stack: str) -> KeyInUse:
     )
 
 
-def rotate(
-    record: Record, *, older_than: int | None = None, finish: bool = False, on_output: OnOutput | None = None
-) -> Rotation:
+def rotate(stack: Stack, *, older_than: int | None = None, finish: bool = False) -> Rotation:
     """Makes the next generation of the key, or goes on with a rotation that was interrupted.
 
     Args:
-        record: the connection's record, whose file is edited.
+        stack: the connection's; where it has a record, its file is edited.
         older_than: days; nothing is done while the key in use is younger.
         finish: instead, let the key go that is kept inactive, once its days of grace are over.
-        on_output: gets each line that the engine prints.
 
     Raises:
         NoSuchStack: there is no connection yet.
@@ -110,35 +117,35 @@ def rotate(
         RotationStopped: the update failed or was interrupted; the same call goes on with it.
         RecordError: the record cannot be edited.
     """
-    connection = Connection.of(record, on_output)
-    wanted, key = record.spec.access_key, key_in_use(connection.state(), record.stack)
+    spec = stack.spec
+    wanted, key = spec.access_key, key_in_use(stack.state(), stack.stack)
     under_way = wanted.generation != key.generation or not key.settled
     if finish:
         if wanted.retiring and not under_way:
             until = key.created_at + timedelta(days=wanted.grace_days)
             if datetime.now(UTC) < until:
-                return Rotation("kept", f"Generation {wanted.retiring} is kept until {until:%Y-%m-%d}.", key)
-            record = record.with_access_key(generation=wanted.generation, retiring=None)
+                return Rotation("kept", f"Generation {wanted.retiring} is kept until {until:%Y-%m-%d}.", key, spec)
+            stack = stack.with_access_key(generation=wanted.generation, retiring=None)
         elif wanted.retiring:
             raise DataloopStsError(
                 f"The rotation to generation {wanted.generation} has not got to its end: run `rotate` without --finish "
                 "first."
             )
         elif key.settled and key.kept is None:
-            return Rotation("nothing", "No former key is kept.", key)
-        return _brought_up(record, "finished", on_output)
+            return Rotation("nothing", "No former key is kept.", key, spec)
+        return _brought_up(stack, "finished")
     if under_way:
-        return _brought_up(record, "rotated", on_output)
+        return _brought_up(stack, "rotated")
     if older_than is not None and key.age_days < older_than:
-        return Rotation("young", f"The key is younger than {older_than} days.", key)
+        return Rotation("young", f"The key is younger than {older_than} days.", key, spec)
     if wanted.retiring:
         raise DataloopStsError(
             f"Generation {wanted.retiring} of the key is still kept, and IAM allows a user two keys: let it go first, "
             "with `rotate --finish`."
         )
     following = next_generation(wanted)
-    record = record.with_access_key(generation=following.generation, retiring=following.retiring)
-    return _brought_up(record, "rotated", on_output)
+    stack = stack.with_access_key(generation=following.generation, retiring=following.retiring)
+    return _brought_up(stack, "rotated")
 
 
 def next_generation(key: AccessKeySpec) -> AccessKeySpec:
@@ -147,18 +154,20 @@ def next_generation(key: AccessKeySpec) -> AccessKeySpec:
     return key.model_copy(update={"generation": key.generation + 1, "retiring": retiring})
 
 
-def _brought_up(record: Record, outcome: Outcome, on_output: OnOutput | None) -> Rotation:
-    connection = Connection.of(record, on_output)
+def _brought_up(stack: Stack, outcome: Outcome) -> Rotation:
+    wanted = stack.spec.access_key
     try:
-        connection.up()
+        stack.up()
     except (StackError, KeyboardInterrupt) as error:
         happened = str(error) or "Interrupted."
+        where = stack.record.path.name if stack.record else "The spec"
         raise RotationStopped(
-            f"{happened} {record.path.name} asks for generation {record.spec.access_key.generation}: the same command "
-            "or `up` goes on with it."
+            f"{happened} {where} asks for generation {wanted.generation}: the same command or `up` goes on with it.",
+            stack.spec,
+            error,
         ) from None
-    key = key_in_use(connection.state(), record.stack)
-    return Rotation(outcome, _done(outcome, key, record.spec.access_key), key)
+    key = key_in_use(stack.state(), stack.stack)
+    return Rotation(outcome, _done(outcome, key, wanted), key, stack.spec)
 
 
 def _done(outcome: Outcome, key: KeyInUse, wanted: AccessKeySpec) -> str:

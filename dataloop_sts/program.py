@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import pulumi
 
@@ -26,11 +27,12 @@ def run() -> None:
     declare_configured()
 
 
-def declare_configured(adopted: Adopted = NOTHING) -> None:
+def declare_configured(adopted: Adopted = NOTHING, *, variables: Mapping[str, str] = os.environ) -> None:
     """Declares the connection that the stack's config describes; the engine's PATH begins with this Python.
 
     Args:
         adopted: what exists already and is taken over in this run.
+        variables: the environment variables of this connection; a process may run many.
 
     Raises:
         pulumi.RunError: the config or the environment is not as it must be; the message says what to mend.
@@ -49,6 +51,7 @@ def declare_configured(adopted: Adopted = NOTHING) -> None:
             environment=naming.environment_of(stack),
             sandbox=config.get_bool("sandbox") or False,
             adopted=adopted,
+            variables=variables,
         )
     except SpecError as error:
         mistakes = "\n".join(
@@ -59,7 +62,14 @@ def declare_configured(adopted: Adopted = NOTHING) -> None:
         raise pulumi.RunError(str(error)) from None
 
 
-def declare(spec: ConnectionSpec, *, environment: str, sandbox: bool, adopted: Adopted = NOTHING) -> None:
+def declare(
+    spec: ConnectionSpec,
+    *,
+    environment: str,
+    sandbox: bool,
+    adopted: Adopted = NOTHING,
+    variables: Mapping[str, str] = os.environ,
+) -> None:
     """Declares one connection's resources and exports its outputs.
 
     Args:
@@ -67,8 +77,9 @@ def declare(spec: ConnectionSpec, *, environment: str, sandbox: bool, adopted: A
         environment: the environment's name.
         sandbox: whether the AWS side is the sandbox, at ``AWS_ENDPOINT_URL``.
         adopted: what exists already and is taken over in this run.
+        variables: the environment variables of this connection.
     """
-    endpoint = _sandbox_endpoint() if sandbox else None
+    endpoint = _sandbox_endpoint(variables) if sandbox else None
     if adopted.imports:
         _import(adopted)
     connection = Connection(spec.customer, ConnectionArgs(spec, environment, endpoint, adopted))
@@ -96,8 +107,8 @@ def _import(adopted: Adopted) -> None:
     pulumi.runtime.register_stack_transformation(importing)
 
 
-def _sandbox_endpoint() -> str:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+def _sandbox_endpoint(variables: Mapping[str, str]) -> str:
+    endpoint = variables.get("AWS_ENDPOINT_URL", "")
     if not endpoint:
         raise DataloopStsError(
             "This is a sandbox stack and AWS_ENDPOINT_URL is not set. Start the sandbox with `python -m sandbox up` "

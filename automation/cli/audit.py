@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automation.auditing import MAX_KEY_AGE_DAYS, audit_connection
+from automation.auditing import MAX_KEY_AGE_DAYS
 from automation.cli.frame import FAILED, FINDING, Customer, Json, app, common
 from automation.cli.lifecycle import connection_of
 from dataloop_sts.audit import SEVERITIES, Report
@@ -58,9 +58,8 @@ def audit(
 
     Changes nothing. Exit codes: 0 clean, 1 it could not be done or not all could be looked at, 4 a finding.
     """
-    report = audit_connection(
-        connection_of(context, customer, as_json=True), max_key_age_days=max_key_age, use_state=not no_state
-    )
+    connection = connection_of(context, customer, as_json=True)
+    report = connection.audit(max_key_age_days=max_key_age, use_state=not no_state)
     if as_json or common(context).json or how is Format.json:
         typer.echo(json.dumps(report.document(), indent=2))
     elif how is Format.junit:

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from automation.cli.frame import CHANGES, Customer, Json, app, common
-from automation.connection import Connection, Outcome
+from automation.connection import Connection
 from automation.environment import Environment
 from automation.records import Record, find
+from automation.results import Outcome
 from dataloop_sts.errors import GuardRefused
 
 Refresh = Annotated[bool, typer.Option("--refresh", help="Look at what is live first.")]

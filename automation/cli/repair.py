@@ -10,7 +10,6 @@ from automation.cli.frame import FINDING, Customer, Json, app, common
 from automation.cli.lifecycle import record_of
 from automation.connection import Connection
 from automation.repair import Finding
-from automation.repair import repair as mend
 
 
 @app.command()
@@ -22,7 +21,7 @@ def repair(context: typer.Context, customer: Customer = None, as_json: Json = Fa
     as_json = as_json or common(context).json
     record = record_of(context, customer)
     findings: list[Finding] = []
-    for finding in mend(Connection.of(record)):
+    for finding in Connection.of(record).repair():
         findings.append(finding)
         if not as_json:
             typer.echo(finding.text)

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from automation import rotation
 from automation.cli.frame import Customer, Json, app, common
-from automation.cli.lifecycle import record_of
+from automation.cli.lifecycle import connection_of
 
 
 @app.command()
@@ -29,8 +28,8 @@ def rotate(
     After a failure or an interruption the same command goes on with the same rotation.
     """
     as_json = as_json or common(context).json
-    record = record_of(context, customer)
-    done = rotation.rotate(record, older_than=older_than, finish=finish, on_output=None if as_json else typer.echo)
+    connection = connection_of(context, customer, as_json)
+    done = connection.rotate(older_than=older_than, finish=finish)
     key = done.key
     if as_json:
         told = {
@@ -47,6 +46,6 @@ def rotate(
         return
     typer.echo(done.message if done.outcome in ("rotated", "finished") else f"{done.message} Nothing was done.")
     typer.echo(
-        f"Access key of {record.spec.customer} in {record.environment.name}: {key.id}, generation {key.generation}, "
-        f"made on {key.created_at:%Y-%m-%d}, {key.age_days} days old"
+        f"Access key of {connection.spec.customer} in {connection.environment.name}: {key.id}, "
+        f"generation {key.generation}, made on {key.created_at:%Y-%m-%d}, {key.age_days} days old"
     )

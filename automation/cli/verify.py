@@ -6,13 +6,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from automation import stacks
 from automation.cli.frame import FAILED, Customer, Json, app, common
 from automation.cli.lifecycle import connection_of
-from dataloop_sts.dataloop import DataloopClient
-from dataloop_sts.errors import DriverTestFailed
-from dataloop_sts.verify import Check, Report, verify
-from dataloop_sts.waiting import settle_seconds
+from dataloop_sts.verify import Report
 
 
 @app.command("verify")
@@ -26,26 +22,13 @@ def verify_live(
     Reads the stack that `pulumi up` made, in the project's folder. Changes nothing but its own probe objects.
     """
     connection = connection_of(context, customer, as_json=True)
-    stack, deployed = connection.stack, connection.state(show_secrets=True)
-    report = verify(stacks.verification_request(deployed, stack), seconds=settle_seconds())
-    tests = [_test(name, id_) for name, id_ in stacks.driver_ids(deployed).items()]
-    checks = (*report.checks, *tests)
-    report = Report(ok=all(check.ok for check in checks), checks=checks)
+    report = connection.verify()
     if as_json or common(context).json:
         typer.echo(report.model_dump_json(indent=2))
     else:
-        _print_report(stack, report)
+        _print_report(connection.stack, report)
     if not report.ok:
         raise typer.Exit(FAILED)
-
-
-def _test(name: str, driver_id: str) -> Check:
-    try:
-        DataloopClient.shared().test_driver(driver_id)
-        actual = "passes"
-    except DriverTestFailed as error:
-        actual = error.message or "fails"
-    return Check(name=f"{name}: Dataloop's TEST", expected="passes", actual=actual, ok=actual == "passes")
 
 
 def _print_report(stack: str, report: Report) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from automation import engine
-from automation.connection import PROJECT, Connection
 from automation.repair.in_aws import BUCKET, POLICY, ROLE, USER, Foreign, Leftovers, Made, utc, window
 from automation.repair.locks import lock_files, release
+from automation.stack import Stack
+from automation.workspace import PROJECT
 from dataloop_sts.aws import Aws, require_account
 from dataloop_sts.live import AccessKey, LastUse
 
@@ -40,7 +41,7 @@ class Finding:
     adoption: bool = False
 
 
-def repair(connection: Connection) -> Iterator[Finding]:
+def repair(connection: Stack) -> Iterator[Finding]:
     """Mends a stack after a killed run; yields each thing when it is done, and nothing where nothing is broken.
 
     Touches only what that run left beyond doubt: a lock whose process is dead, operations that the state notes as
@@ -73,7 +74,7 @@ def repair(connection: Connection) -> Iterator[Finding]:
 
 
 def _mend_state(
-    connection: Connection, exported: dict[str, Any], deployed: dict[str, Any], begun: datetime | None
+    connection: Stack, exported: dict[str, Any], deployed: dict[str, Any], begun: datetime | None
 ) -> Iterator[Finding]:
     pending = deployed.get("pending_operations") or []
     last_word = utc(deployed["manifest"]["time"])
@@ -105,7 +106,7 @@ def _mend_state(
 
 
 def _leftovers(
-    connection: Connection, deployed: Mapping[str, Any], begun: datetime | None, last_word: datetime
+    connection: Stack, deployed: Mapping[str, Any], begun: datetime | None, last_word: datetime
 ) -> Leftovers:
     spec = connection.spec
     preflight: dict[str, Any] = next(
@@ -137,7 +138,7 @@ def _name(operation: Mapping[str, Any]) -> str:
     return str(inputs.get("name") or inputs.get("bucket"))
 
 
-def _wanted(connection: Connection) -> set[tuple[str, str]]:
+def _wanted(connection: Stack) -> set[tuple[str, str]]:
     """The types and names that the spec asks for."""
     names = connection.spec.names(connection.environment.name)
     iam = {(USER, names.user), (ROLE, names.role), (POLICY, names.policy)}
@@ -186,9 +187,7 @@ def _was_adopting(deployed: Mapping[str, Any]) -> bool:
     return any((each.get("inputs") or {}).get("adopting") for each in preflights)
 
 
-def _write(
-    connection: Connection, exported: dict[str, Any], deployed: dict[str, Any], taken: list[dict[str, Any]]
-) -> None:
+def _write(connection: Stack, exported: dict[str, Any], deployed: dict[str, Any], taken: list[dict[str, Any]]) -> None:
     """Writes the state, and lets the provider read what was taken up.
 
     The flag that `pulumi refresh` has for it, --import-pending-creates, only forgets the operations (engine 3.274).
@@ -208,7 +207,7 @@ def _is_creating(operation: Mapping[str, Any], kind: str) -> bool:
     return bool(operation["type"] == _CREATING and operation["resource"]["type"] == kind)
 
 
-def _backend(connection: Connection) -> str:
+def _backend(connection: Stack) -> str:
     said = engine.run(["whoami", "--json"], connection.environment.project_dir, connection.environment.variables())
     return str(json.loads(said)["url"])
 

@@ -58,6 +58,16 @@ _NOT_ERRORS = {
     "Role with which dataloop-sts connects buckets of <> to Dataloop (<>)",
     "Resource monitor has terminated, shutting down",
     "created by (?P<who>\\S+) \\(pid (?P<pid>\\d+)\\) at (?P<since>\\S+)",
+    "on_event raised and is not called again",
+    "View (?:Live|in Browser)[^:]*: (https://\\S+)",
+    "(?P<kind>\\w+): ",
+    'running "python -m dataloop_sts\\.(?P<step>\\w+)":\\n(?P<said>.*)',
+    "resource '[^']*' has a problem: (?P<what>.*)",
+    "The verification failed at '(?P<check>.+?)': ",
+    "Another update is (currently )?in progress|\\[409\\] Conflict",
+    "Dataloop: |(The )?Dataloop |DATALOOP_|The sandbox ",
+    "api error (?P<provider>\\w+)|Cannot [^:]+: (?P<ours>[A-Z]\\w+): ",
+    "AWS( credentials)?: Cannot ",
 }
 _STEP = 'exit status 1: running "python -m dataloop_sts.<step>":'
 _SANDBOX_ERRORS = ("SandboxError", "EngineError")

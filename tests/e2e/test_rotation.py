@@ -28,7 +28,7 @@ from automation.environment import Environment
 from automation.errors import StackLocked
 from automation.records import Record, find
 from automation.repair import repair
-from automation.rotation import RotationStopped, rotate
+from automation.rotation import RotationStopped
 from tests.e2e.harness import CHECKOUT, World, eventually
 from tests.rotation.holding import Door, door_to
 from tests.rotation.prober import Probes, probing
@@ -187,7 +187,7 @@ POINTS = {
 def test_a_rotation_is_not_seen_by_who_uses_the_integration(case: Case) -> None:
     before, generation = case.keys(), case.generation
     with case.using_it() as probes:
-        done = rotate(case.record)
+        done = Connection.of(case.record).rotate()
     assert probes.failed == []
     assert probes.passed > 10
     assert (done.outcome, done.key.generation) == ("rotated", generation + 1)
@@ -196,7 +196,7 @@ def test_a_rotation_is_not_seen_by_who_uses_the_integration(case: Case) -> None:
     text = case.record.path.read_text()
     assert text.startswith("# A customer's connection")
     assert "# the old key goes at once" in text
-    assert rotate(case.record, older_than=1).outcome == "young"
+    assert Connection.of(case.record).rotate(older_than=1).outcome == "young"
 
 
 @pytest.mark.parametrize("point", POINTS.values(), ids=POINTS)
@@ -208,7 +208,7 @@ def test_a_rotation_that_is_killed_goes_on_and_is_not_seen(case: Case, point: Po
         findings = list(repair(case.connection))
         assert "which is dead, was removed" in findings[0].text
         assert not any(finding.left for finding in findings)
-        done = rotate(case.record)
+        done = Connection.of(case.record).rotate()
     assert probes.failed == []
     assert probes.passed > 10
     assert done.key.generation == generation + 1
@@ -243,13 +243,13 @@ def test_a_new_key_that_fails_its_test_is_taken_back_and_the_next_run_starts_ove
     case.world.fault("GET", "/drivers/[^/]+/test$", delay_s=0.01)  # the one that asks whether it works before
     case.world.fault("GET", "/drivers/[^/]+/test$", status=400)
     with pytest.raises(RotationStopped) as stopped:
-        rotate(case.record)
+        Connection.of(case.record).rotate()
     case.world.clear_faults()
     for text in ("after its integration's update failed", "The former credentials were put back; their key stays."):
         assert text in str(stopped.value)
     assert before.items() <= case.keys().items()
     case.world.dataloop("GET", case.driver_test)
-    assert rotate(case.record).key.generation == generation + 1
+    assert Connection.of(case.record).rotate().key.generation == generation + 1
     case.assert_settled(generation + 1)
 
 
@@ -258,7 +258,7 @@ def test_a_key_is_kept_for_its_grace_and_a_leaked_one_is_dead_at_once(case: Case
     text = case.record.path.read_text()
     case.record.path.write_text(text.replace("grace_days: 0", "grace_days: 1"))
     with case.using_it() as probes:
-        kept = rotate(case.record)
+        kept = Connection.of(case.record).rotate()
     assert probes.failed == []
     assert case.keys() == {**dict.fromkeys(before, "Inactive"), kept.key.id: "Active"}
     assert f"kept until {datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}. Nothing was done" in case.run(

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from automation.connection import Connection, Outcome
+from automation.connection import Connection
 from automation.environment import Environment
 from automation.records import Record, find
+from automation.results import Outcome
 
 RECORD = """\
 # acme's bucket, asked for by Ann

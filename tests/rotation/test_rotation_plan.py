@@ -12,7 +12,7 @@ from automation.cli.frame import app
 from automation.connection import Connection
 from automation.errors import NoSuchStack, StackError
 from automation.records import Record
-from automation.rotation import RotationStopped, key_in_use, rotate
+from automation.rotation import RotationStopped, key_in_use
 from dataloop_sts.errors import DataloopStsError
 from tests.rotation.stacks import RECORD, Stack
 
@@ -22,7 +22,7 @@ def _key(record: Record) -> tuple[int, int | None]:
 
 
 def test_a_rotation_asks_for_the_next_generation_and_keeps_the_old_one_for_its_grace(stack: Stack) -> None:
-    done = rotate(stack.record())
+    done = Connection.of(stack.record()).rotate()
     assert (done.outcome, done.key.id, done.key.generation, done.key.age_days) == ("rotated", "AKIA2", 2, 0)
     assert f"kept until {datetime.now(UTC) + timedelta(days=7):%Y-%m-%d}" in done.message
     assert _key(stack.record()) == (2, 1)
@@ -30,31 +30,31 @@ def test_a_rotation_asks_for_the_next_generation_and_keeps_the_old_one_for_its_g
     assert text.startswith("# acme's bucket, asked for by Ann\n")
     assert text.count("# a week") == 1
     with pytest.raises(DataloopStsError, match="Generation 1 of the key is still kept, and IAM allows a user two keys"):
-        rotate(stack.record())
+        Connection.of(stack.record()).rotate()
     assert stack.ups == 1
 
 
 def test_the_former_key_goes_when_its_grace_is_over_and_not_before(stack: Stack) -> None:
-    rotate(stack.record())
-    early = rotate(stack.record(), finish=True)
+    Connection.of(stack.record()).rotate()
+    early = Connection.of(stack.record()).rotate(finish=True)
     assert (early.outcome, _key(stack.record())) == ("kept", (2, 1))
     assert f"Generation 1 is kept until {stack.created + timedelta(days=7):%Y-%m-%d}" in early.message
     stack.created -= timedelta(days=7)
-    assert rotate(stack.record(), finish=True).outcome == "finished"
+    assert Connection.of(stack.record()).rotate(finish=True).outcome == "finished"
     assert (_key(stack.record()), stack.keys) == ((2, None), {2: "Active"})
-    assert rotate(stack.record(), finish=True).outcome == "nothing"
+    assert Connection.of(stack.record()).rotate(finish=True).outcome == "nothing"
     assert stack.ups == 2
 
 
 def test_without_grace_the_former_key_goes_at_once(stack: Stack) -> None:
-    done = rotate(stack.record(RECORD.replace("grace_days: 7", "grace_days: 0")))
+    done = Connection.of(stack.record(RECORD.replace("grace_days: 7", "grace_days: 0"))).rotate()
     assert (_key(stack.record()), stack.keys) == ((2, None), {2: "Active"})
     assert done.message == "Dataloop holds the new key, the former one is deleted."
 
 
 @pytest.mark.parametrize(("days", "outcome", "ups"), [(31, "young", 0), (30, "rotated", 1), (0, "rotated", 1)])
 def test_a_key_that_is_younger_than_asked_stays(days: int, outcome: str, ups: int, stack: Stack) -> None:
-    assert rotate(stack.record(), older_than=days).outcome == outcome
+    assert Connection.of(stack.record()).rotate(older_than=days).outcome == outcome
     assert stack.ups == ups
 
 
@@ -65,10 +65,12 @@ def test_a_rotation_that_stopped_is_gone_on_with_and_asks_for_no_further_key(
     stack.failing = failure
     for _ in range(3):
         with pytest.raises(RotationStopped, match="asks for generation 2: the same command or `up` goes on with it"):
-            rotate(stack.record(), older_than=90 if stack.ups else None)  # also where the key in use is young
+            Connection.of(stack.record()).rotate(
+                older_than=90 if stack.ups else None
+            )  # also where the key in use is young
     assert _key(stack.record()) == (2, 1)
     stack.failing = None
-    assert rotate(stack.record()).key.generation == 2
+    assert Connection.of(stack.record()).rotate().key.generation == 2
 
 
 def test_a_key_that_was_handed_over_but_whose_former_one_is_still_there_is_no_reason_for_another(
@@ -77,33 +79,33 @@ def test_a_key_that_was_handed_over_but_whose_former_one_is_still_there_is_no_re
     record = stack.record(RECORD.replace(", grace_days: 7", ""), generation=2)
     stack.held, stack.keys = 2, {1: "Active", 2: "Active"}
     assert not key_in_use(stack.state(Connection.of(record)), record.stack).settled
-    assert rotate(record).key.generation == 2
+    assert Connection.of(record).rotate().key.generation == 2
     assert (stack.keys, stack.ups) == ({2: "Active"}, 1)
 
     # nor is one whose update is noted as under way, or never told its outputs
     stack.pending = [{"type": "deleting"}]
-    assert rotate(stack.record()).key.generation == 2
+    assert Connection.of(stack.record()).rotate().key.generation == 2
     stack.told = 1
-    assert rotate(stack.record()).key.generation == 2
+    assert Connection.of(stack.record()).rotate().key.generation == 2
 
 
 def test_the_former_key_does_not_go_before_the_rotation_has_got_to_its_end(stack: Stack) -> None:
     stack.failing = StackError("AWS is down.")
     with pytest.raises(RotationStopped):
-        rotate(stack.record())
+        Connection.of(stack.record()).rotate()
     with pytest.raises(DataloopStsError, match="has not got to its end: run `rotate` without --finish first"):
-        rotate(stack.record(), finish=True)
+        Connection.of(stack.record()).rotate(finish=True)
     assert _key(stack.record()) == (2, 1)
 
 
 def test_finishing_is_gone_on_with_where_it_was_interrupted(stack: Stack) -> None:
-    rotate(stack.record())
+    Connection.of(stack.record()).rotate()
     stack.created -= timedelta(days=7)
     stack.failing = StackError("AWS is down.")
     with pytest.raises(RotationStopped):
-        rotate(stack.record(), finish=True)
+        Connection.of(stack.record()).rotate(finish=True)
     stack.failing = None
-    assert rotate(stack.record(), finish=True).outcome == "finished"
+    assert Connection.of(stack.record()).rotate(finish=True).outcome == "finished"
     assert stack.keys == {2: "Active"}
 
 
@@ -112,7 +114,7 @@ def test_a_stack_without_a_connection_has_no_key(stack: Stack) -> None:
         key_in_use({}, "dev.acme")
     stack.keys = {}
     with pytest.raises(NoSuchStack):
-        rotate(stack.record())
+        Connection.of(stack.record()).rotate()
 
 
 def test_the_command_tells_what_it_did_and_the_keys_age(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

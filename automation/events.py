@@ -1,0 +1,93 @@
+"""Hears the engine's events: progress for whoever watches, and what a result or an error is made of."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from automation.diagnosis import Diagnostic
+from automation.engine import Event
+from automation.results import counted
+from dataloop_sts.redaction import redact
+
+_log = logging.getLogger(__name__)
+_QUIET = "same"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a run, as it happens.
+
+    Attributes:
+        resource: the resource's name in the program, such as ``access-key-1``.
+        type: its type, such as ``aws:iam/accessKey:AccessKey``.
+        operation: what is done to it: create, update, delete, replace, read, refresh, import and the like.
+        outcome: ``started``, ``done`` or ``failed``.
+        duration_s: seconds since it was started; None while it has only started.
+    """
+
+    resource: str
+    type: str
+    operation: str
+    outcome: Literal["started", "done", "failed"]
+    duration_s: float | None = None
+
+
+OnEvent = Callable[[Progress], None]
+
+
+class Hearing:
+    """Takes the events of one run.
+
+    Args:
+        on_event: gets each step that does something, in the engine's order, in a thread of the run's own. Where it
+            raises, that is logged, and it is not called again: the run goes on.
+    """
+
+    def __init__(self, on_event: OnEvent | None = None) -> None:
+        self._on_event = on_event
+        self._started: dict[tuple[str, str], float] = {}
+        self._warnings: dict[str, None] = {}
+        self.changes: Counter[str] = Counter()
+        self.errors: list[Diagnostic] = []
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the engine warned of, each once."""
+        return tuple(self._warnings)
+
+    def __call__(self, event: Event) -> None:
+        """Takes one event."""
+        if summary := event.get("summaryEvent"):
+            self.changes.update(counted(summary.get("resourceChanges") or {}))
+        elif said := event.get("diagnosticEvent"):
+            message = redact(str(said.get("message", "")).strip())
+            if said.get("severity") == "warning":
+                self._warnings[message] = None
+            elif said.get("severity") == "error":
+                self.errors.append(Diagnostic(str(said.get("urn", "")), message))
+        elif begun := event.get("resourcePreEvent"):
+            self._step(begun["metadata"], "started")
+        elif ended := event.get("resOutputsEvent"):
+            self._step(ended["metadata"], "done")
+        elif failed := event.get("resOpFailedEvent"):
+            self._step(failed["metadata"], "failed")
+
+    def _step(self, step: dict[str, Any], outcome: Literal["started", "done", "failed"]) -> None:
+        if self._on_event is None or step["op"] == _QUIET:
+            return
+        key, now = (step["urn"], step["op"]), time.monotonic()
+        if outcome == "started":
+            self._started[key] = now
+            took = None
+        else:
+            took = round(now - self._started.pop(key, now), 3)
+        try:
+            self._on_event(Progress(step["urn"].rpartition("::")[2], step["type"], step["op"], outcome, took))
+        except Exception:
+            _log.exception("on_event raised and is not called again")
+            self._on_event = None

@@ -1,0 +1,114 @@
+"""A stack's private work folder, with the settings that the plain CLI reads too, and the CLI run in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from automation import diagnosis, engine
+from automation.diagnosis import Diagnostic
+from automation.engine import CommandFailed
+from automation.environment import Environment
+from automation.errors import NoSuchStack
+from automation.files import write_whole
+from automation.records import CONFIG_KEY, SANDBOX_KEY
+from dataloop_sts.spec import ConnectionSpec
+
+PROJECT = "dataloop-sts"
+_ENCRYPTION = ("secretsprovider", "encryptionsalt", "encryptedkey")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where one stack is run.
+
+    Attributes:
+        environment: where it lives.
+        stack: its name.
+        spec: what its settings are to hold.
+        sandbox: whether the AWS side is the sandbox.
+        own_stack: whether it is the environment's own stack, whose settings people keep in the project's folder.
+    """
+
+    environment: Environment
+    stack: str
+    spec: ConnectionSpec
+    sandbox: bool
+    own_stack: bool
+
+    @property
+    def folder(self) -> Path:
+        """Where the settings are."""
+        return self.environment.project_dir if self.own_stack else self.environment.work_dir(self.stack)
+
+    @property
+    def settings_file(self) -> Path:
+        """The stack's settings."""
+        return self.folder / f"Pulumi.{self.stack}.yaml"
+
+    def settle(self) -> None:
+        """Makes sure of the folder and the settings in it; the environment's own stack has them already."""
+        if self.own_stack:
+            return
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        project = self.folder / "Pulumi.yaml"
+        if not project.exists():
+            write_whole(project, yaml.safe_dump({"name": PROJECT, "runtime": "python"}), mode=0o600)
+        file = self.settings_file
+        settings = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
+        encryption = {key: settings[key] for key in _ENCRYPTION if key in settings}
+        if not encryption:
+            encryption = self._encryption_of_the_state()
+        config: dict[str, Any] = {CONFIG_KEY: self.spec.model_dump(mode="json", exclude_defaults=True)}
+        if self.sandbox:
+            config[SANDBOX_KEY] = "true"
+        wanted = {**encryption, "config": config}
+        if wanted != settings:
+            write_whole(file, yaml.safe_dump(wanted, sort_keys=False), mode=0o600)
+
+    def initialise(self) -> None:
+        """Makes the stack in the backend."""
+        provider = self.environment.settings.secrets_provider
+        self.run(["stack", "init", "--no-select", *([f"--secrets-provider={provider}"] if provider else [])])
+
+    def run(
+        self,
+        arguments: list[str],
+        *,
+        variables: Mapping[str, str] | None = None,
+        diagnostics: Sequence[Diagnostic] = (),
+        **options: Any,
+    ) -> str:
+        """Runs a command of the CLI on the stack; returns its standard output.
+
+        Args:
+            arguments: the command, without the stack.
+            variables: of this run alone, over the environment's.
+            diagnostics: filled while it runs, by whoever hears its events.
+            options: as for :func:`automation.engine.run`.
+
+        Raises:
+            StackError: the subclass says whose matter it is.
+        """
+        known = {**self.environment.variables(), **(variables or {})}
+        try:
+            return engine.run([*arguments, "--stack", self.stack], self.folder, known, **options)
+        except CommandFailed as error:
+            raise diagnosis.error_of(self.stack, str(error), error.output, diagnostics) from None
+
+    def _encryption_of_the_state(self) -> dict[str, str]:
+        """How an existing stack's secrets are encrypted, where this machine has not run it before."""
+        try:
+            exported = json.loads(self.run(["stack", "export"]))
+        except NoSuchStack:
+            return {}
+        provider = (exported.get("deployment") or {}).get("secrets_providers") or {}
+        state = provider.get("state") or {}
+        found = {"encryptionsalt": state.get("salt"), "secretsprovider": state.get("url")}
+        found["encryptedkey"] = state.get("encryptedkey")
+        return {key: value for key, value in found.items() if value}
