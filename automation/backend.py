@@ -12,10 +12,9 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict
 
 from automation.connection import Connection
 from automation.environment import Environment
@@ -27,7 +26,7 @@ from dataloop_sts import naming
 from dataloop_sts.digest import OUTPUT, digest
 from dataloop_sts.errors import AwsError
 
-_CHECKPOINT_VERSION = 3
+_INTEGRATION = "pulumi-python:dynamic/dataloop:Integration"
 _HISTORY = re.compile(r"-(?P<moment>\d+)\.history\.json(?P<compression>\.gz)?")
 _COMPRESSIONS = ("", ".gz", ".zst")
 # With any other flag, such as --target or --exclude, an update may have left out a part.
@@ -45,10 +44,46 @@ class _Unknown(Exception):  # noqa: N818
     """A file is not of the form that is known here."""
 
 
-class _Update(BaseModel):
-    """An entry of a stack's history."""
+class _Form(BaseModel):
+    """A part of a file; what is not named is skipped."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class _Outputs(_Form):
+    applied_digest: Any = None
+    changed_outside_at: Any = None
+
+
+class _Resource(_Form):
+    type: str
+    outputs: _Outputs | None = None
+
+
+class _Deployment(_Form):
+    resources: tuple[_Resource, ...] = ()
+    pending_operations: tuple[Any, ...] = ()
+
+    def output(self, type_: str, name: str) -> Any:
+        """An output of the first resource of a type, or None."""
+        of_type = (resource.outputs for resource in self.resources if resource.type == type_)
+        return getattr(next(of_type, None), name, None)
+
+
+class _Checkpoint(_Form):
+    latest: _Deployment
+
+
+class _Versioned(_Form):
+    """A checkpoint as it is written: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/core.go"""
+
+    version: Literal[3]
+    features: tuple[()] = ()
+    checkpoint: _Checkpoint
+
+
+class _Update(_Form):
+    """An entry of a stack's history."""
 
     kind: str
     result: str
@@ -113,7 +148,7 @@ class Backend:
             return None
         try:
             return _read(self.store, stack)
-        except (_Unknown, ValidationError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
+        except (_Unknown, ValueError, OSError, EOFError):  # not of the form, cut short, or no gzip
             return None
         except (StackError, AwsError):  # the run that follows says it, with the mend
             return None
@@ -146,19 +181,16 @@ def _read(store: Store, stack: str) -> StackFiles:
     update = _Update.model_validate_json(_plain(store.read(f"{folder}/{name}"), compression))
     state = _state(store, stack, compression)
     deployed = store.read(f"{folder}/{name.replace('.history.', '.checkpoint.')}")
-    checkpoint = from_json(_plain(state, compression), cache_strings="keys")
-    if checkpoint["version"] != _CHECKPOINT_VERSION or checkpoint.get("features"):
-        raise _Unknown
-    latest = checkpoint["checkpoint"]["latest"]
-    resources = latest.get("resources") or []
+    latest = _Versioned.model_validate_json(_plain(state, compression)).checkpoint.latest
+    applied = latest.output("pulumi:pulumi:Stack", OUTPUT)
     return StackFiles(
-        digest=_output(resources),
-        pending_operations=len(latest.get("pending_operations") or []),
+        digest=applied if isinstance(applied, str) else None,
+        pending_operations=len(latest.pending_operations),
         updated_at=datetime.fromtimestamp(update.endTime, UTC),
         # the copy that is kept with the update tells an import, an edit and a run that was killed afterwards
         settled=update.whole and state == deployed,
         locked=locked,
-        changed_outside_at=_changed_outside(resources),
+        changed_outside_at=str(latest.output(_INTEGRATION, "changed_outside_at") or ""),
     )
 
 
@@ -187,18 +219,3 @@ def _plain(content: bytes | None, compression: str) -> bytes:
     if content is None:
         raise _Unknown
     return gzip.decompress(content) if compression else content
-
-
-def _output(resources: list[dict[str, Any]]) -> str | None:
-    for resource in resources:
-        if resource["type"] == "pulumi:pulumi:Stack":
-            found = (resource.get("outputs") or {}).get(OUTPUT)
-            return found if isinstance(found, str) else None
-    return None
-
-
-def _changed_outside(resources: list[dict[str, Any]]) -> str:
-    for resource in resources:
-        if resource["type"] == "pulumi-python:dynamic/dataloop:Integration":
-            return str((resource.get("outputs") or {}).get("changed_outside_at") or "")
-    return ""

@@ -112,8 +112,11 @@ def _s3(settings: dict[str, list[str]]) -> Any:
     from botocore.config import Config
 
     one = {name: values[0] for name, values in settings.items()}
+    endpoint = one.get("endpoint")
+    if endpoint and "://" not in endpoint:
+        endpoint = f"{'http' if one.get('disableSSL') == 'true' else 'https'}://{endpoint}"
     path_style = "true" in (one.get("s3ForcePathStyle"), one.get("use_path_style"))
     config = Config(connect_timeout=5, read_timeout=15, s3={"addressing_style": "path"} if path_style else None)
     with aws_errors("use the settings of the backend's bucket"):
         session = boto3.Session(profile_name=one.get("profile"), region_name=one.get("region"))
-        return session.client("s3", endpoint_url=one.get("endpoint"), config=config)
+        return session.client("s3", endpoint_url=endpoint, config=config)
