@@ -11,6 +11,7 @@ from automation.errors import (
     AwsFailed,
     DataloopFailed,
     EngineFailed,
+    Interrupted,
     NoSuchStack,
     Refused,
     SpecRefused,
@@ -23,6 +24,7 @@ from dataloop_sts import errors
 NO_STACK = "no stack named"
 _LOCKED = re.compile(r"created by (?P<who>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 _BUSY = re.compile(r"Another update is (currently )?in progress|\[409\] Conflict")
+_CANCELED = re.compile(r"\b(update|preview|refresh|destroy) canceled\b")
 _PROBLEM = re.compile(r"resource '[^']*' has a problem: (?P<what>.*)", re.DOTALL)
 _PROVIDER = re.compile(r"^dataloop_sts\.errors\.(?P<kind>\w+): ")
 _STEP = re.compile(r'running "python -m dataloop_sts\.(?P<step>\w+)":\n(?P<said>.*)', re.DOTALL)
@@ -80,6 +82,8 @@ def error_of(stack: str, reason: str, output: str, diagnostics: Sequence[Diagnos
     for each in of_resources:
         if error := _of_resource(message, each):
             return error
+    if _CANCELED.search(reason):
+        return Interrupted(message)
     if "The connection spec in " in reason:
         return SpecRefused(message)
     return EngineFailed(message)

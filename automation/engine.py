@@ -25,15 +25,14 @@ import grpc
 import psutil
 from google.protobuf import empty_pb2
 from pulumi import automation
-from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import events_pb2_grpc, language_pb2_grpc
 
 from automation.errors import StackError
+from automation.inline import Program, ProgramServer
 from dataloop_sts.redaction import one_line, redact
 
 Event = dict[str, Any]
 """An engine event as JSON: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/events.go."""
-Program = Callable[[], None]
 OnOutput = Callable[[str], None]
 OnEvent = Callable[[Event], None]
 
@@ -215,10 +214,11 @@ def _serving(program: Program | None, on_event: OnEvent | None) -> Iterator[list
         yield []
         return
     server = grpc.server(ThreadPoolExecutor(max_workers=4), options=_NO_SIZE_LIMIT)
+    language = ProgramServer(program) if program else None
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     arguments: list[str] = []
-    if program:
-        language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageServer(program), server)
+    if language:
+        language_pb2_grpc.add_LanguageRuntimeServicer_to_server(language, server)
         arguments += [f"--client={address}", "--exec-kind", "auto.inline"]
     if on_event:
         events_pb2_grpc.add_EventsServicer_to_server(_Listener(on_event), server)
@@ -227,6 +227,8 @@ def _serving(program: Program | None, on_event: OnEvent | None) -> Iterator[list
     try:
         yield arguments
     finally:
+        if language:
+            language.wait()
         server.stop(0).wait()
 
 

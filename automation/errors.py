@@ -77,7 +77,7 @@ class EngineFailed(StackError):  # noqa: N818
 
 
 class Interrupted(StackError):  # noqa: N818
-    """The run was ended by :meth:`Connection.cancel`; the same command goes on with it."""
+    """The run was ended by :meth:`Connection.cancel`, or by an interrupt; the same command goes on with it."""
 
 
 class TimedOut(StackError):  # noqa: N818

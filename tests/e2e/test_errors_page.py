@@ -60,7 +60,6 @@ _NOT_ERRORS = {
     "created by (?P<who>\\S+) \\(pid (?P<pid>\\d+)\\) at (?P<since>\\S+)",
     "on_event raised and is not called again",
     "View (?:Live|in Browser)[^:]*: (https://\\S+)",
-    "(?P<kind>\\w+): ",
     'running "python -m dataloop_sts\\.(?P<step>\\w+)":\\n(?P<said>.*)',
     "resource '[^']*' has a problem: (?P<what>.*)",
     "The verification failed at '(?P<check>.+?)': ",
