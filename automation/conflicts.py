@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from automation.errors import RecordError
-from automation.files import read_yaml
 from dataloop_sts.errors import Problem
 from dataloop_sts.regions import Arn
 
@@ -30,9 +28,13 @@ class _Claim(NamedTuple):
     path: str
     name: str
 
+    @property
+    def owner(self) -> str:
+        return self.record.customer or f"stack {self.record.stack}"
 
-def conflicts(records: Iterable[Record]) -> dict[str, RecordError]:
-    """The records that name what another one names too, each with its error.
+
+def conflicts(records: Iterable[Record]) -> list[tuple[Record, list[Problem]]]:
+    """The records that name what another one names too, each with its mistakes.
 
     Names of buckets are unique in an AWS partition, names of IAM users, roles and policies in an account whatever
     their path and case, names of integrations in a Dataloop organization, names of drivers in a project.
@@ -40,34 +42,28 @@ def conflicts(records: Iterable[Record]) -> dict[str, RecordError]:
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateUser.html
 
     Args:
-        records: the records of one environment; ``customer`` is set in each.
+        records: the records of one environment.
     """
     claims: dict[_Thing, list[_Claim]] = defaultdict(list)
     for record in records:
         for thing, claim in _claims(record):
             claims[thing].append(claim)
-    found: dict[str, list[tuple[Record, str, str]]] = defaultdict(list)
+    found: dict[str, tuple[Record, list[Problem]]] = {}
     for thing, those in claims.items():
-        customers = list(dict.fromkeys(str(claim.record.customer) for claim in those))
-        if len(customers) > 1:
+        owners = list(dict.fromkeys(claim.owner for claim in those))
+        if len(owners) > 1:
             for claim in those:
-                customer = str(claim.record.customer)
-                message = f"{thing.kind} {claim.name!r} in {thing.scope} is that of {_others(customers, customer)} too"
-                found[customer].append((claim.record, claim.path, f"{message}: give each its own"))
-    return {customer: _error(mistakes) for customer, mistakes in found.items()}
+                others = _others(owners, claim.owner)
+                message = f"{thing.kind} {claim.name!r} in {thing.scope} is that of {others} too: give each its own"
+                _, problems = found.setdefault(claim.record.stack, (claim.record, []))
+                problems.append(Problem(claim.path, message))
+    return list(found.values())
 
 
-def _others(customers: list[str], customer: str) -> str:
-    shown = [each for each in customers[: _SHOWN + 1] if each != customer][:_SHOWN]
-    left = len(customers) - 1 - len(shown)
+def _others(owners: list[str], owner: str) -> str:
+    shown = [each for each in owners[: _SHOWN + 1] if each != owner][:_SHOWN]
+    left = len(owners) - 1 - len(shown)
     return ", ".join(shown) + (f" and {left:,} more" if left else "")
-
-
-def _error(mistakes: list[tuple[Record, str, str]]) -> RecordError:
-    record = mistakes[0][0]
-    file = read_yaml(record.path)
-    problems = [Problem(file.place(path, whole=True), message) for _, path, message in mistakes]
-    return RecordError("The record is not valid:", problems, labels=record.labels)
 
 
 def _claims(record: Record) -> Iterator[tuple[_Thing, _Claim]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,8 +41,11 @@ class YamlFile:
     text: str
     data: Any
 
-    def line(self, path: str) -> tuple[int, int | None]:
-        """Where a key such as ``drivers[0].bucket.name`` stands.
+    def line(self, path: str | Sequence[str]) -> tuple[int, int | None]:
+        """Where a key stands.
+
+        Args:
+            path: ``drivers[0].bucket.name``, or its parts where one has a dot in it.
 
         Returns:
             How many parts of the path are in the file, and the line, from 1, of the last of them.
@@ -50,7 +53,7 @@ class YamlFile:
         node: Any = self._root
         line: int | None = None
         depth = 0
-        for part in _PARTS.findall(path):
+        for part in _PARTS.findall(path) if isinstance(path, str) else path:
             if isinstance(node, yaml.MappingNode):
                 found = next(((key, value) for key, value in node.value if key.value == part), None)
                 if found is None:
@@ -95,6 +98,15 @@ def read_yaml(path: Path) -> YamlFile:
         raise RecordError(f"{path} cannot be read:", [Problem("", str(error.strerror))]) from None
     except UnicodeDecodeError:
         raise RecordError(f"{path} cannot be read:", [Problem("", "it is not UTF-8 text")]) from None
+    return parse_yaml(path, text)
+
+
+def parse_yaml(path: Path, text: str) -> YamlFile:
+    """A file out of its text, which need not be on disk yet.
+
+    Raises:
+        RecordError: it is no YAML, or a key stands twice in it; with the line.
+    """
     try:
         return YamlFile(path, text, yaml.load(text, _StrictLoader))  # noqa: S506 - made of the safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-01

@@ -23,6 +23,7 @@ from dataloop_sts.errors import Problem, SpecError
 from dataloop_sts.spec import ConnectionSpec
 
 DEFAULTS_FILE = "_defaults.yaml"
+INVALID = "The record is not valid:"
 _SUFFIXES = (".yaml", ".yml")
 CONFIG_KEY = "dataloop-sts:connection"
 SANDBOX_KEY = "dataloop-sts:sandbox"
@@ -96,7 +97,8 @@ def all_of(environment: Environment) -> dict[str, Record | RecordError]:
     """Every customer's record in an environment, sorted by customer; a mistake in one hides no other.
 
     Each is what :func:`find` would return or raise. Records that name the same thing, such as a bucket, are mistaken
-    both: see :func:`automation.conflicts.conflicts`. The environment's own stack is not among them.
+    both: see :func:`automation.conflicts.conflicts`. The environment's own stack is not among them, but no record may
+    name what it names.
 
     Raises:
         RecordError: the defaults, which all inherit, cannot be read.
@@ -110,7 +112,22 @@ def all_of(environment: Environment) -> dict[str, Record | RecordError]:
             found[customer] = _read(environment, customer, paths, defaults)
         except RecordError as error:
             found[customer] = error
-    return found | conflicts(record for record in found.values() if isinstance(record, Record))
+    valid = [record for record in found.values() if isinstance(record, Record)]
+    for record, mistakes in conflicts([*valid, *own_stack_if_valid(environment)]):
+        if record.customer is None:
+            continue
+        file = read_yaml(record.path)
+        problems = [Problem(file.place(each.path, whole=True), each.message) for each in mistakes]
+        found[record.customer] = RecordError(INVALID, problems, record.labels)
+    return found
+
+
+def own_stack_if_valid(environment: Environment) -> list[Record]:
+    """The record of the environment's own stack, where there is a valid one."""
+    try:
+        return [_own_stack(environment)]
+    except RecordError:
+        return []
 
 
 def parse(environment: Environment, customer: str, file: YamlFile) -> Record:
@@ -121,6 +138,11 @@ def parse(environment: Environment, customer: str, file: YamlFile) -> Record:
     """
     _check_name(customer)
     return _parse(environment, customer, file, _defaults(environment.customers_dir))
+
+
+def files_of(environment: Environment, customer: str) -> list[Path]:
+    """The files of a customer's record: one, none yet, or by mistake two."""
+    return _record_files(environment.customers_dir).get(customer, [])
 
 
 def _check_name(customer: str) -> None:
@@ -173,7 +195,7 @@ def _parse(environment: Environment, customer: str, file: YamlFile, defaults: Ya
         what = f"{spec.customer!r} is not the file's name, {customer!r}: give both the same, or leave customer out"
         problems.append(Problem(_place_in(files, "customer"), what))
     if problems:
-        raise RecordError("The record is not valid:", problems, valid_labels(labels))
+        raise RecordError(INVALID, problems, valid_labels(labels))
     return Record(environment, customer, file.path, spec, environment.settings.sandbox, labels or {})
 
 
@@ -196,7 +218,7 @@ def _spec_of(data: Any, environment: Environment, files: list[YamlFile], below: 
         return ConnectionSpec.parse(data, environment=environment.name)
     except SpecError as error:
         problems = [Problem(_place_in(files, each.path, below), each.message) for each in error.problems]
-        raise RecordError("The record is not valid:", problems) from None
+        raise RecordError(INVALID, problems) from None
 
 
 def _place_in(files: list[YamlFile], path: str, below: str = "") -> str:

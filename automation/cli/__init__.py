@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from automation.cli import adopt, audit, bootstrap, lifecycle, policies, repair, revoke, rotate, verify
+from automation.cli import adopt, audit, bootstrap, lifecycle, policies, records, repair, revoke, rotate, verify
 from automation.cli.frame import run
 
-__all__ = ["adopt", "audit", "bootstrap", "lifecycle", "main", "policies", "repair", "revoke", "rotate", "verify"]
+__all__ = [
+    "adopt",
+    "audit",
+    "bootstrap",
+    "lifecycle",
+    "main",
+    "policies",
+    "records",
+    "repair",
+    "revoke",
+    "rotate",
+    "verify",
+]
 
 
 def main() -> None:
