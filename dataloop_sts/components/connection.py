@@ -169,7 +169,9 @@ class Connection(pulumi.ComponentResource):
         spec, endpoint = args.spec, args.sandbox_endpoint
         sandbox: dict[str, Any] = (
             {
-                "endpoints": [aws.ProviderEndpointArgs(iam=endpoint, s3=endpoint, sts=endpoint)],
+                "endpoints": [aws.ProviderEndpointArgs(iam=endpoint, s3=endpoint, s3control=endpoint, sts=endpoint)],
+                # calls of S3 Control go to ACCOUNT.HOST, a name that only a proxy can lead to this machine
+                "http_proxy": endpoint,
                 "s3_use_path_style": True,
                 "skip_metadata_api_check": True,
             }

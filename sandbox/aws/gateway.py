@@ -20,6 +20,7 @@ from werkzeug.test import run_wsgi_app
 
 from sandbox.aws import (
     aws_policies,
+    bucket_tags,
     directory,
     http_request,
     kms_actions,
@@ -169,6 +170,8 @@ class Gateway:
         account = caller.principal.account if call.creates or not owner else owner
         with each_key:
             reply = self._forward(environ, "s3", account, caller)
+        if call.creates and reply.status == 200:
+            bucket_tags.store(account, call.bucket, call.tags)
         if reply.status == 404 and call.reads:
             # Who may not list a bucket does not learn whether a key exists:
             # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
+from sandbox.aws import bucket_tags
 from sandbox.aws.errors import RefusedError
 from sandbox.aws.http_request import HttpRequest
 
@@ -96,6 +97,8 @@ _OBJECT: Mapping[str, _Actions] = {
     "POST": {"uploads": "PutObject", "uploadId": "PutObject"},
     "DELETE": {None: "DeleteObject", "tagging": "DeleteObjectTagging", "uploadId": "AbortMultipartUpload"},
 }
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_ListTagsForResource.html
+_S3_CONTROL_PATH = "/v20180820/"
 _SUBRESOURCES = {name for table in (*_BUCKET.values(), *_OBJECT.values()) for name in table if name} | {"delete"}
 _PARAMETERS = {
     "bucket-region",
@@ -158,7 +161,7 @@ class ObjectName(NamedTuple):
 class S3Call:
     """needs: all of them must be allowed. source: what is copied.
 
-    per_key: a multi-object delete, decided for each key as it is deleted.
+    per_key: a multi-object delete, decided for each key as it is deleted. tags: of a bucket that is made.
     """
 
     bucket: str
@@ -168,6 +171,7 @@ class S3Call:
     version: str | None = None
     source: ObjectName | None = None
     per_key: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def target(self) -> ObjectName:
@@ -198,6 +202,9 @@ class S3Call:
 
 def map_request(request: HttpRequest) -> S3Call:
     """Map an S3 request, path style or virtual-host style. Raises RefusedError (501) for one that is not served."""
+    if request.path.startswith(_S3_CONTROL_PATH) and "x-amz-account-id" in request.headers:
+        # at this code the official plugin goes on with S3's own calls for a bucket's tags
+        raise RefusedError(405, "MethodNotAllowed", "The sandbox does not serve S3 Control.")
     bucket, key = _bucket_and_key(request)
     subresource = _subresource(request)
     if not bucket:
@@ -213,13 +220,16 @@ def map_request(request: HttpRequest) -> S3Call:
     if key and version and (found := _VERSIONED.fullmatch(name)):
         name = f"{found[1]}ObjectVersion{found[2]}"
     needs = [Need(f"s3:{name}", bucket, key)]
+    tags = bucket_tags.of_creation(request) if name == "CreateBucket" else {}
+    if tags:
+        needs.append(Need("s3:TagResource", bucket))
     if subresource == "attributes":
         needs.append(Need("s3:GetObjectVersion" if version else "s3:GetObject", bucket, key))
     source = None
     if name == "PutObject" and request.method == "PUT":
         source = _copy_source(request)
         needs += _needs_of_headers(request, bucket, key, source)
-    return S3Call(bucket, key, tuple(needs), _context(request), version, source)
+    return S3Call(bucket, key, tuple(needs), _context(request), version, source, tags=tags)
 
 
 def query_without_signature(request: HttpRequest) -> str:

@@ -173,7 +173,10 @@ def test_only_a_sandbox_stack_gets_another_endpoint(smallest: Declared) -> None:
     assert not {"endpoints", "s3UsePathStyle", "skipMetadataApiCheck"} & real.keys()
     assert "127.0.0.1" not in json.dumps(real)
     provider = declare(sandbox_endpoint="http://127.0.0.1:5000").one("pulumi:providers:aws").inputs
-    assert json.loads(provider["endpoints"]) == [dict.fromkeys(("iam", "s3", "sts"), "http://127.0.0.1:5000")]
+    assert json.loads(provider["endpoints"]) == [
+        dict.fromkeys(("iam", "s3", "s3control", "sts"), "http://127.0.0.1:5000")
+    ]
+    assert provider["httpProxy"] == "http://127.0.0.1:5000"
     assert json.loads(provider["s3UsePathStyle"]) is True
 
 

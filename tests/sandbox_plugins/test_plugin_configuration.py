@@ -48,6 +48,7 @@ def test_the_sdks_settings_are_accepted(plugin: PluginProcess, aws_settings: dic
         ({"endpoints": '[{"iam": "http://10.0.0.1:80"}]'}, "endpoints", OFFICIAL),
         ({"endpoints": '[{"ec2": "http://127.0.0.1:80"}]'}, "endpoints", "ec2 is not served"),
         ({"endpoints": "nonsense"}, "endpoints", "not JSON"),
+        ({"httpProxy": "http://proxy.example.com:3128"}, "httpProxy", OFFICIAL),
         ({"profile": "default"}, "profile", "profile is not served"),
         ({"regoin": "us-east-1"}, "regoin", "regoin is not served"),
         ({"region": "atlantis"}, "region", "invalid AWS Region: atlantis"),

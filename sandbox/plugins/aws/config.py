@@ -25,9 +25,9 @@ LOOPBACK_ONLY: Final = (
     f"this is {STAND_IN}; it talks to loopback only; a real stack needs the official plugin: run "
     f"`pulumi plugin install resource aws v{VERSION}` with a PULUMI_HOME that is not the sandbox's"
 )
-SERVICES: Final = ("iam", "kms", "s3", "sts")
+SERVICES: Final = ("iam", "kms", "s3", "s3control", "sts")
 
-_STRINGS: Final = frozenset({"region", "accessKey", "secretKey", "token"})
+_STRINGS: Final = frozenset({"region", "accessKey", "secretKey", "token", "httpProxy"})
 _JSON: Final = frozenset(
     {
         "allowedAccountIds",
@@ -158,6 +158,8 @@ def _string_problems(key: str, value: Any) -> list[str]:
         return [f"the provider setting {key} must be a string"]
     if key == "region" and not _REGION.fullmatch(value):
         return [f"invalid AWS Region: {value}"]
+    if key == "httpProxy" and not is_loopback(value):
+        return [f"the proxy is {value}: {LOOPBACK_ONLY}"]
     return []
 
 
