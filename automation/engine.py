@@ -174,7 +174,7 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.wait(GRACE_S)
     except BaseException as error:  # a second interrupt too
         parent = psutil.Process(process.pid)
-        for each in (*parent.children(recursive=True), parent):
+        for each in (parent, *parent.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
                 each.kill()
         process.wait()
