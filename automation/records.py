@@ -84,13 +84,13 @@ def find(environment: Environment, customer: str | None) -> Record:
         return _own_stack(environment)
     _check_name(customer)
     folder = environment.customers_dir
-    files = _record_files(folder)
-    if customer not in files:
+    files = files_of(environment, customer)
+    if not files:
         path = folder / f"{customer}.yaml"
-        known = ", ".join(sorted(files)[:10])
+        known = ", ".join(sorted(_record_files(folder))[:10])
         what = f"{path} does not exist; " + (f"there are: {known}" if known else "no customer has one yet")
         raise RecordError(f"There is no record of customer {customer!r} in {environment.name}:", [Problem("", what)])
-    return _read(environment, customer, files[customer], _defaults(folder))
+    return _read(environment, customer, files, _defaults(folder))
 
 
 def all_of(environment: Environment) -> dict[str, Record | RecordError]:
@@ -142,7 +142,8 @@ def parse(environment: Environment, customer: str, file: YamlFile) -> Record:
 
 def files_of(environment: Environment, customer: str) -> list[Path]:
     """The files of a customer's record: one, none yet, or by mistake two."""
-    return _record_files(environment.customers_dir).get(customer, [])
+    paths = (environment.customers_dir / f"{customer}{suffix}" for suffix in _SUFFIXES)
+    return [path for path in paths if path.exists()]
 
 
 def _check_name(customer: str) -> None:
