@@ -173,10 +173,11 @@ def _end(process: subprocess.Popen[str]) -> None:
     try:
         process.wait(GRACE_S)
     except BaseException as error:  # a second interrupt too
-        parent = psutil.Process(process.pid)
-        for each in (parent, *parent.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
+        process.kill()
+        for pid in psutil.pids():  # plugins are groups of their own, in the session that was begun for the CLI
+            with suppress(ProcessLookupError, PermissionError):
+                if os.getsid(pid) == process.pid:
+                    os.kill(pid, signal.SIGKILL)
         process.wait()
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
