@@ -77,6 +77,8 @@ def test_one_mistake_hides_no_other_record(folder: Path) -> None:
     (folder / "listed.yaml").write_text("- a\n")
     (folder / "keyed.yaml").write_text("? [a, b]\n: c\n")
     (folder / "dated.yaml").write_text("customer: 2026-13-01\n")
+    (folder / "tagged.yaml").write_text("on_destroy:\n  !!bool maybe\n")
+    (folder / "mapped.yaml").write_text("aws: !!map none\n")
     (folder / "folder.yaml").mkdir()
     (folder / ".hidden.yaml").write_text("- a\n")
     (folder / "_notes.yml").write_text("- a\n")
@@ -85,10 +87,12 @@ def test_one_mistake_hides_no_other_record(folder: Path) -> None:
     write(folder, "single", file="single.yml")
     told = mistakes(folder)
     assert list(read(folder)) == sorted(["acme", "globex", "single", *told])
-    assert told.keys() == {"broken", "Upper", "listed", "keyed", "dated", "folder", "twice"}
+    assert told.keys() == {"broken", "Upper", "listed", "keyed", "dated", "tagged", "mapped", "folder", "twice"}
     assert "is not valid YAML: line 2, column 1" in told["broken"]
     assert "'Upper' is not a customer's name" in told["Upper"]
     assert "a key is one word" in told["keyed"]
+    assert "line 1, column 11: the value is written like a timestamp and is none" in told["dated"]
+    assert "line 2, column 3: the value is written like a bool and is none" in told["tagged"]
     assert (
         f"Customer 'twice' has two records in prod: {folder}: has twice.yaml and twice.yml: keep one" in told["twice"]
     )
