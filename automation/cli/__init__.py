@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from automation.cli import adopt, audit, bootstrap, lifecycle, policies, records, repair, revoke, rotate, verify
+from automation.cli import adopt, audit, bootstrap, fleet, lifecycle, policies, records, repair, revoke, rotate, verify
 from automation.cli.frame import run
 
 __all__ = [
     "adopt",
     "audit",
     "bootstrap",
+    "fleet",
     "lifecycle",
     "main",
     "policies",
