@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
-from automation.connection import Connection
-from automation.environment import Environment
-from automation.errors import NoSuchStack, StackError
+from automation import Connection, Environment, Outcome, Progress
+from automation.environment import EnvironmentSettings
+from automation.errors import DataloopFailed, Interrupted, NoSuchStack, Refused, StackError, StackLocked
 from automation.records import find
-from tests.e2e.harness import CHECKOUT, Project
+from dataloop_sts.spec import ConnectionSpec
+from tests.e2e.harness import CHECKOUT, Project, World
 
 
 def _cli(project: Project, *arguments: str, code: int = 0) -> str:
@@ -81,7 +86,7 @@ def test_a_record_is_brought_up_by_command_and_taken_over_by_python_and_by_the_p
     record.path.write_text(yaml.safe_dump({**spec, "access_key": {"description": "DataLoop the second"}}))
     # the key's description, and what the guard knows of it
     assert json.loads(_cli(project, "preview", customer, "--json", code=3))["changes"]["update"] == 2
-    with pytest.raises(StackError, match=r"access_key\.generation: the last applied generation is 1"):
+    with pytest.raises(Refused, match=r"access_key\.generation: the last applied generation is 1"):
         Connection.of(find(record.environment, customer).with_access_key(generation=7, retiring=None)).preview()
 
     project.world.client("s3").put_object(Bucket=f"dataloop-{customer}", Key="photo.jpg", Body=b"x")
@@ -92,3 +97,78 @@ def test_a_record_is_brought_up_by_command_and_taken_over_by_python_and_by_the_p
     left = {kind: [name for name in names if customer in name] for kind, names in project.world.inventory().items()}
     assert not any(left.values())
     assert Path(connection.work_dir).is_dir()
+
+
+def test_four_customers_at_once_do_not_mix_and_the_same_one_twice_is_told(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DATALOOP_STS_SETTLE_SECONDS", "4")
+    settings = EnvironmentSettings(sandbox=True)
+    steps: dict[str, list[Progress]] = {}
+    second: list[StackError] = []
+
+    def connection(customer: str, **own_variables: str) -> Connection:
+        spec = {
+            "customer": customer,
+            "organization_id": world.ready.dataloop.org_id,
+            "aws": {"region": "eu-west-1", "tags": {"of": customer}},
+            "on_destroy": "delete",
+            "access_key": {"description": f"DataLoop of {customer}"},
+            "drivers": [
+                {
+                    "name": customer,
+                    "project_id": world.ready.dataloop.project_id,
+                    "bucket": {"name": f"dataloop-{customer}"},
+                }
+            ],
+        }
+
+        def hear(step: Progress) -> None:
+            steps.setdefault(customer, []).append(step)
+            if customer == names[0] and (step.resource, step.outcome) == ("integration", "started"):
+                with pytest.raises(StackLocked) as caught:
+                    connection(customer).preview()
+                second.append(caught.value)
+            if customer == names[2] and (step.resource, step.outcome) == ("role", "started") and not cancelling:
+                cancelling.append(threading.Thread(target=connection(customer).cancel))
+                cancelling[0].start()
+
+        return Connection(
+            Environment("dev", tmp_path, settings, own_variables),
+            ConnectionSpec.parse(spec, environment="dev"),
+            on_event=hear,
+        )
+
+    names = [f"t{number}-{os.getpid()}" for number in range(4)]
+    cancelling: list[threading.Thread] = []
+    connections = [connection(name) for name in names[:3]]
+    connections.append(connection(names[3], DATALOOP_TOKEN=world.ready.dataloop.expired_token))
+
+    async def together() -> list[Outcome | BaseException]:
+        return await asyncio.gather(*(asyncio.to_thread(each.up) for each in connections), return_exceptions=True)
+
+    first, other, cancelled, without_token = asyncio.run(together())
+    assert [isinstance(each, Outcome) and each.changes for each in (first, other)] == [{"create": 22}] * 2
+    assert isinstance(cancelled, Interrupted)
+    assert isinstance(without_token, DataloopFailed)
+    assert "expired" in str(without_token)
+    cancelling[0].join()
+
+    assert [(error.who, error.pid) for error in second] == [("this process", os.getpid())]
+    [made] = [each for each in steps[names[0]] if (each.resource, each.outcome) == ("integration", "done")]
+    assert (made.type, made.operation) == ("pulumi-python:dynamic/dataloop:Integration", "create")
+    assert made.duration_s is not None
+    for name, each in zip(names[:2], connections, strict=False):
+        assert each.outputs()["bucket_names"] == [f"dataloop-{name}"]
+        tags = world.client("iam").list_user_tags(UserName=f"dataloop-{name}-dev")["Tags"]
+        assert {"Key": "of", "Value": name} in tags
+        assert f"DataLoop of {name}" in [tag["Value"] for tag in tags]
+
+    # no lock is left, and the same command goes on
+    assert not connections[2].state().get("pending_operations")
+    assert connections[2].up().changed > 0
+    assert [(run.command, run.result) for run in connections[2].history()] == [("up", "succeeded"), ("up", "failed")]
+    names_left = [each.name() for each in psutil.Process().children(recursive=True)]
+    assert [name for name in names_left if name.startswith("pulumi")] == []
