@@ -29,10 +29,11 @@ from dataloop_sts.errors import AwsError
 _INTEGRATION = "pulumi-python:dynamic/dataloop:Integration"
 _HISTORY = re.compile(r"-(?P<moment>\d+)\.history\.json(?P<compression>\.gz)?")
 _COMPRESSIONS = ("", ".gz", ".zst")
+# Each flag can be given by a variable too: https://www.pulumi.com/docs/iac/cli/environment-variables/
+_FLAG = re.compile(r"pulumi\.(?:flag\.|env\.PULUMI_OPTION_)(.+)")
 # With any other flag, such as --target or --exclude, an update may have left out a part.
 _WHOLE_UPDATE_FLAGS = frozenset(
-    f"pulumi.flag.{name}"
-    for name in (
+    (
         *("client", "event-log", "exec-kind", "cwd", "stack", "non-interactive", "yes", "skip-preview", "refresh"),
         *("message", "parallel", "run-program", "json", "color", "diff", "show-sames", "verbose", "debug"),
         *("logflow", "logtostderr", "suppress-outputs", "suppress-permalink", "suppress-progress"),
@@ -93,7 +94,7 @@ class _Update(_Form):
     @property
     def whole(self) -> bool:
         """Whether it brought the whole stack to what the program declared."""
-        flags = {name for name in self.environment if name.startswith("pulumi.flag.")}
+        flags = {match[1].lower().replace("_", "-") for name in self.environment if (match := _FLAG.match(name))}
         return (self.kind, self.result) == ("update", "succeeded") and flags <= _WHOLE_UPDATE_FLAGS
 
 

@@ -29,7 +29,12 @@ drivers:
 """
 STATE, LOCK = f".pulumi/stacks/dataloop-sts/{STACK}.json", f".pulumi/locks/organization/dataloop-sts/{STACK}/1.json"
 HISTORY = f".pulumi/history/dataloop-sts/{STACK}/{STACK}-"
-FLAGS = {"pulumi.flag.yes": "true", "pulumi.flag.skip-preview": "true", "pulumi.flag.stack": "set", "exec.kind": "cli"}
+FLAGS = {
+    "pulumi.flag.yes": "true",
+    "pulumi.flag.skip-preview": "true",
+    "pulumi.flag.stack": "set",
+    "pulumi.env.PULUMI_HOME": "set",
+}
 
 
 @dataclass
@@ -164,6 +169,7 @@ AFTERWARDS: dict[str, Callable[[Written], None]] = {
     "under way": lambda stack: stack.update(result="in-progress"),
     "partly": lambda stack: stack.update(flags={"pulumi.flag.target": "set"}),
     "all but a part": lambda stack: stack.update(flags={"pulumi.flag.exclude": "set"}),
+    "partly, by a variable": lambda stack: stack.update(flags={"pulumi.env.PULUMI_OPTION_TARGET": "set"}),
     "in a way not known": lambda stack: stack.update(flags={"pulumi.flag.new-in-another-version": "true"}),
     "edited": lambda stack: stack.state(wanted_digest(stack.connection), edited="by hand"),
     "no state": lambda stack: stack.files.remove(STATE),

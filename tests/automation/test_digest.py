@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from unittest import mock
 
 import pytest
@@ -14,8 +13,7 @@ from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import StackError
 from automation.records import find
-from dataloop_sts.digest import OUTPUT, digest
-from dataloop_sts.spec import ConnectionSpec
+from dataloop_sts.digest import digest
 from tests.components.declared import declare
 from tests.e2e.conftest import new_project, world
 from tests.e2e.harness import Project
@@ -36,46 +34,45 @@ def _of(project: Project) -> Connection:
     return Connection.of(find(Environment.of(project.stack, project.folder), None))
 
 
-def _digest_of(connection: Connection, spec: ConnectionSpec) -> str:
-    return wanted_digest(replace(connection, spec=spec))
-
-
 def test_only_an_update_of_all_that_succeeded_leaves_a_stack_unchanged(new_project: Callable[..., Project]) -> None:
     project = new_project()
+    images = project.spec["drivers"][0]
+    project.spec["drivers"] = [images, {**images, "name": f"{project.customer}-raw", "prefix": "raw/"}]
     with mock.patch.dict(os.environ, project.environment):
         connection = _of(project)
         assert not is_unchanged(connection), "a new stack"
         connection.up()
         applied = _files(connection)
         assert is_unchanged(connection)
-        assert connection.outputs()[OUTPUT] == applied.digest == wanted_digest(connection)
+        assert applied.digest == wanted_digest(connection)
 
         project.spec["access_key"] = {"generation": 2}
         changed = _of(project)
         assert not is_unchanged(changed), "another spec"
-        project.world.fault("PATCH", "/orgs/.*/integrations", status=400, times=9)
-        with pytest.raises(StackError):
-            changed.up()
-        project.world.clear_faults()
-        failed = _files(changed)
-        assert failed.digest == applied.digest, "the update failed, so its digest is not written"
-        assert not failed.settled
+        _fails(project, changed, "PATCH", "/orgs/.*/integrations")
+        assert _files(changed).digest == applied.digest, "the integration failed, so the digest is not written"
         assert not is_unchanged(changed) and not is_unchanged(connection)
+
+        project.spec["drivers"] = [images]
+        changed = _of(project)
+        _fails(project, changed, "DELETE", "/drivers/.*")
+        assert _files(changed).digest == wanted_digest(changed), "what leaves is deleted after the outputs are written"
+        assert not is_unchanged(changed), "so the digest alone is no proof"
 
         changed.up()
         assert is_unchanged(changed)
         assert not is_unchanged(connection), "the spec of before"
-        _partly_by_hand(project, changed)
-        project.destroy().ok()
-        assert not is_unchanged(changed), "a stack that was destroyed"
+        project.up("--target", "**preflight").ok()
+        assert _files(changed).digest == wanted_digest(changed)
+        assert not is_unchanged(changed), "a part of an update, though it succeeds and writes the outputs"
 
 
-def _partly_by_hand(project: Project, connection: Connection) -> None:
-    """A part of an update is none of all, though it succeeds and writes the outputs."""
-    project.up("--target", "**preflight").ok()
-    found = _files(connection)
-    assert not found.settled
-    assert not is_unchanged(connection)
+def _fails(project: Project, connection: Connection, method: str, path: str) -> None:
+    project.world.fault(method, path, status=400, times=9)
+    with pytest.raises(StackError):
+        connection.up()
+    project.world.clear_faults()
+    assert not _files(connection).settled
 
 
 def test_the_digest_waits_for_every_resource_that_can_fail() -> None:
