@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any
 from unittest import mock
 
+import pulumi
 import pytest
+from pulumi.runtime import mocks
 
 from automation.backend import Backend, StackFiles, is_unchanged, wanted_digest
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import StackError
 from automation.records import find
-from dataloop_sts.digest import digest
+from dataloop_sts.digest import OUTPUT, digest
+from dataloop_sts.program import declare as program_declares
 from tests.components.declared import declare
 from tests.e2e.conftest import new_project, world
 from tests.e2e.harness import Project
 from tests.unit.spec_examples import spec
 
 __all__ = ["new_project", "world"]
-GUARD = "command:local:Command", "guard"
 
 
 def _files(connection: Connection) -> StackFiles:
@@ -75,11 +78,28 @@ def _fails(project: Project, connection: Connection, method: str, path: str) -> 
     assert not _files(connection).settled
 
 
-def test_the_digest_waits_for_every_resource_that_can_fail() -> None:
-    declared = declare(access_key={"generation": 2, "grace_days": 7, "retiring": 1})
-    guard = declared.one(*GUARD)
+def test_the_digest_waits_for_every_resource_that_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = declare(access_key={"generation": 2, "grace_days": 7, "retiring": 1})  # a retiring key comes last
+    guard = declared.one("command:local:Command", "guard")
     others = {resource.urn for resource in declared.resources if resource.custom} - {guard.urn}
     assert others <= declared.needed_by(guard)
+
+    exported: dict[str, pulumi.Output[str]] = {}
+    monkeypatch.setattr(pulumi, "export", exported.__setitem__)
+
+    @mocks.test
+    def program() -> Any:
+        program_declares(spec(), environment="dev", sandbox=False)
+        return _waits_for(exported[OUTPUT])
+
+    program()
+
+
+async def _waits_for(output: pulumi.Output[str]) -> None:
+    assert {await resource.urn.future() for resource in await output.resources()} == {
+        "urn:pulumi:dev::dataloop-sts::dataloop-sts:connection:Connection$command:local:Command::guard"
+    }
+    assert await output.future() == digest(spec(), environment="dev", sandbox=False)
 
 
 @pytest.mark.parametrize(
