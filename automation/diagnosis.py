@@ -94,7 +94,7 @@ def _of_preflight(message: str, problems: list[str]) -> StackError:
     if all(_OF_AWS.match(problem) for problem in problems):
         return AwsFailed(message, code=_code(message))
     if all(_OF_DATALOOP.match(problem) for problem in problems):
-        return DataloopFailed(message)
+        return DataloopFailed(message, kind=_kind(message))
     return Refused(message, problems)
 
 
@@ -118,13 +118,21 @@ def _of_step(message: str, said: str) -> StackError:
     if any(words in said for words in _REFUSING):
         return Refused(message, [said.splitlines()[-1]])
     if _OF_DATALOOP.match(said.splitlines()[-1] if said else ""):
-        return DataloopFailed(message)
+        return DataloopFailed(message, kind=_kind(said))
     return AwsFailed(message, code=_code(said)) if said.startswith("Cannot ") else EngineFailed(message)
 
 
 def _code(said: str) -> str | None:
     found = _CODE.search(said)
     return (found["provider"] or found["ours"]) if found else None
+
+
+def _kind(said: str) -> str | None:
+    """The class whose words these are: the preflight and the steps give the text alone."""
+    for kind in errors.DataloopError.__subclasses__():
+        if re.search(".{1,200}?".join(map(re.escape, kind.what.split("{resource}"))), said):
+            return kind.__name__
+    return None
 
 
 def _moment(text: str) -> datetime | None:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from automation.cli import adopt, audit, bootstrap, fleet, lifecycle, policies, records, repair, revoke, rotate, verify
+from automation.cli import (
+    adopt,
+    audit,
+    bootstrap,
+    fleet,
+    history,
+    lifecycle,
+    policies,
+    records,
+    repair,
+    revoke,
+    rotate,
+    verify,
+)
 from automation.cli.frame import run
 
 __all__ = [
@@ -10,6 +23,7 @@ __all__ = [
     "audit",
     "bootstrap",
     "fleet",
+    "history",
     "lifecycle",
     "main",
     "policies",

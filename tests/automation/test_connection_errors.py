@@ -39,8 +39,16 @@ def _step(step: str, said: str) -> list[tuple[str, str]]:
             errors.DataloopFailed,
             {"kind": "Forbidden"},
         ),
-        (_problem('Dataloop does not accept the API token: it expired on 2026-11-24: "x"'), errors.DataloopFailed, {}),
-        (_problem("Dataloop: The Dataloop API gave no answer about user"), errors.DataloopFailed, {}),
+        (
+            _problem('Dataloop does not accept the API token: it expired on 2026-11-24: "x"'),
+            errors.DataloopFailed,
+            {"kind": "NotAuthenticated"},
+        ),
+        (
+            _problem("Dataloop: The Dataloop API gave no answer about the token's user: the connection was refused."),
+            errors.DataloopFailed,
+            {"kind": "Unreachable"},
+        ),
         (
             _problem(
                 "AWS credentials: Cannot find out whose AWS credentials these are: InvalidClientTokenId: The security "
@@ -90,7 +98,11 @@ def _step(step: str, said: str) -> list[tuple[str, str]]:
             errors.AwsFailed,
             {"code": "AccessDenied"},
         ),
-        (_step("guard", "Dataloop does not accept the API token."), errors.DataloopFailed, {}),
+        (
+            _step("guard", "Dataloop limits the rate of calls, driver 1 was not reached. Try again later."),
+            errors.DataloopFailed,
+            {"kind": "RateLimited"},
+        ),
         (
             [(f"{_URN}aws:iam/user:User::user", "a tool failed"), ("", "update failed")],
             errors.AwsFailed,

@@ -97,6 +97,9 @@ def test_a_record_is_brought_up_by_command_and_taken_over_by_python_and_by_the_p
     left = {kind: [name for name in names if customer in name] for kind, names in project.world.inventory().items()}
     assert not any(left.values())
     assert Path(connection.work_dir).is_dir()
+    told = json.loads(_cli(project, "history", customer, "--json"))
+    assert [(run["command"], run["result"]) for run in told][::-1][:2] == [("up", "succeeded")] * 2
+    assert "destroy succeeded in " in _cli(project, "history", customer).splitlines()[0]
 
 
 def test_four_customers_at_once_do_not_mix_and_the_same_one_twice_is_told(
