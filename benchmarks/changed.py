@@ -10,139 +10,30 @@ trees, without the sandbox. Linux alone. Usage::
 
 from __future__ import annotations
 
-import ctypes
-import os
-import resource
 import shutil
 import subprocess
 import sys
-import tempfile
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import yaml
 
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.records import find
-from sandbox.engine import ensure, ensure_plugins
-from sandbox.instance import Instance, find_checkout
+from benchmarks._measuring import Cost, measured, say, world
+from sandbox.instance import find_checkout
 from sandbox.ready import ReadyFile
 
-_PR_SET_CHILD_SUBREAPER = 36
-_UNKNOWN = "other"
-_POLL_S = 0.25
 _LOOP = 'pulumi up --yes --skip-preview --suppress-outputs --stack "$1" && pulumi stack output --json --stack "$1"'
-
-
-@dataclass
-class Cost:
-    """What a block of work took.
-
-    Attributes:
-        wall_s, cpu_s: of all processes together.
-        peak_mib: the largest sum of resident memory seen at once.
-        by_program: CPU seconds by kind of process, sampled; what ends between two looks is partly missed.
-    """
-
-    wall_s: float = 0
-    cpu_s: float = 0
-    peak_mib: float = 0
-    by_program: Counter[str] = field(default_factory=Counter)
-
-
-def measured(work: Callable[[], None]) -> Cost:
-    """Does the work, and counts this process and everything that it started, orphans too."""
-    seen: dict[int, tuple[str, float]] = {}
-    cost, done = Cost(), threading.Event()
-
-    def watch() -> None:
-        while not done.wait(_POLL_S):
-            memory = 0
-            for process in psutil.Process().children(recursive=True):
-                try:
-                    spent = process.cpu_times()
-                    known = seen.get(process.pid)
-                    # a process that was just forked is not yet what it is going to be
-                    kind = known[0] if known and known[0] != _UNKNOWN else _kind(process)
-                    seen[process.pid] = kind, spent.user + spent.system
-                    memory += process.memory_info().rss
-                except psutil.Error:
-                    continue
-            cost.peak_mib = max(cost.peak_mib, memory / 2**20)
-
-    watcher = threading.Thread(target=watch)
-    before, began = _cpu(), time.perf_counter()
-    watcher.start()
-    work()
-    cost.wall_s = time.perf_counter() - began
-    done.set()
-    watcher.join()
-    _reap()
-    cost.cpu_s = _cpu() - before
-    for kind, spent in seen.values():
-        cost.by_program[kind] += spent
-    return cost
-
-
-def _kind(process: psutil.Process) -> str:
-    words = " ".join(process.cmdline())
-    for part, kind in (
-        ("sandbox.plugins.aws", "AWS plugin"),
-        ("sandbox.plugins.command", "command plugin"),
-        ("pulumi-resource-aws", "AWS plugin"),
-        ("pulumi-resource-command", "command plugin"),
-        (" dynamic ", "dynamic providers"),
-        ("pulumi.dynamic", "dynamic providers"),
-        (" language ", "language host"),
-        ("pulumi-language-python", "language host"),
-        ("dataloop_sts.", "steps of the update"),
-    ):
-        if part in words:
-            return kind
-    return "engine" if "pulumi" in words else _UNKNOWN
-
-
-def _cpu() -> float:
-    return sum(
-        usage.ru_utime + usage.ru_stime
-        for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    )
-
-
-def _reap() -> None:
-    """Waits for what others left to this process, so that it is counted."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            if os.waitpid(-1, os.WNOHANG) == (0, 0):
-                time.sleep(0.1)
-        except ChildProcessError:
-            return
 
 
 def main(customers: int = 20, workers: int = 2) -> None:
     """Runs both, and prints a table in Markdown."""
-    checkout = find_checkout()
-    with tempfile.TemporaryDirectory() as folder:
-        instance = Instance(checkout, state_dir=Path(folder) / "sandbox")
-        instance.prepare()
-        ensure_plugins(ensure(_say), instance.pulumi_home, lambda _: None)
-        instance.up()
-        # only now, so that the sandbox's own process is not one of those that are counted
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        try:
-            os.environ.update(instance.process_environment())
-            _compare(Path(folder), checkout, instance.ready(), customers, workers)
-        finally:
-            instance.down()
+    with world() as (folder, ready):
+        _compare(folder, find_checkout(), ready, customers, workers)
 
 
 def _compare(folder: Path, checkout: Path, ready: ReadyFile, customers: int, workers: int) -> None:
@@ -156,15 +47,15 @@ def _compare(folder: Path, checkout: Path, ready: ReadyFile, customers: int, wor
     ours = [f"ours-{number}" for number in range(customers)]
     for name in (*plain, *ours):
         _record(project, ready, name, allow_delete=False)
-    _say(f"making {2 * customers} connections ...")
+    say(f"making {2 * customers} connections ...")
     _bring_up(project, [*plain, *ours], workers)
     for name in (*plain, *ours):
         _record(project, ready, name, allow_delete=True)
-    _say("changed customers, by the plain CLI ...")
+    say("changed customers, by the plain CLI ...")
     theirs = measured(lambda: _by_plain_cli(project, plain, workers))
-    _say("changed customers, by dataloop-sts ...")
+    say("changed customers, by dataloop-sts ...")
     mine = measured(lambda: _bring_up(project, ours, workers))
-    _say(_table(theirs, mine, customers, workers))
+    say(_table(theirs, mine, customers, workers))
 
 
 def _record(project: Path, ready: ReadyFile, name: str, *, allow_delete: bool) -> None:
@@ -237,11 +128,6 @@ def _table(theirs: Cost, mine: Cost, customers: int, workers: int) -> str:
             f"| {kind} | {theirs.by_program[kind] / customers:.2f} | {mine.by_program[kind] / customers:.2f} |"
         )
     return "\n".join(lines)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,135 @@
+"""Counts what a block of work takes: this process and everything that it started, orphans too. Linux alone."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from sandbox.engine import ensure, ensure_plugins
+from sandbox.instance import Instance, find_checkout
+from sandbox.ready import ReadyFile
+
+_PR_SET_CHILD_SUBREAPER = 36
+_UNKNOWN = "other"
+_POLL_S = 0.25
+
+
+@contextmanager
+def world() -> Iterator[tuple[Path, ReadyFile]]:
+    """A sandbox, whose processes are not counted, with its settings in this environment; and an empty folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        instance = Instance(find_checkout(), state_dir=Path(folder) / "sandbox")
+        instance.prepare()
+        ensure_plugins(ensure(say), instance.pulumi_home, lambda _: None)
+        instance.up()
+        # only now, so that the sandbox's own process is not one of those that are counted
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        try:
+            os.environ.update(instance.process_environment())
+            yield Path(folder), instance.ready()
+        finally:
+            instance.down()
+
+
+def say(text: str) -> None:
+    """Prints at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+@dataclass
+class Cost:
+    """What a block of work took.
+
+    Attributes:
+        wall_s, cpu_s: of all processes together.
+        peak_mib: the largest sum of resident memory seen at once.
+        by_program: CPU seconds by kind of process, sampled; what ends between two looks is partly missed.
+    """
+
+    wall_s: float = 0
+    cpu_s: float = 0
+    peak_mib: float = 0
+    by_program: Counter[str] = field(default_factory=Counter)
+
+
+def measured(work: Callable[[], None]) -> Cost:
+    """Does the work, and counts this process and everything that it started, orphans too."""
+    seen: dict[int, tuple[str, float]] = {}
+    cost, done = Cost(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_POLL_S):
+            memory = 0
+            for process in psutil.Process().children(recursive=True):
+                try:
+                    spent = process.cpu_times()
+                    known = seen.get(process.pid)
+                    # a process that was just forked is not yet what it is going to be
+                    kind = known[0] if known and known[0] != _UNKNOWN else _kind(process)
+                    seen[process.pid] = kind, spent.user + spent.system
+                    memory += process.memory_info().rss
+                except psutil.Error:
+                    continue
+            cost.peak_mib = max(cost.peak_mib, memory / 2**20)
+
+    watcher = threading.Thread(target=watch)
+    before, began = _cpu(), time.perf_counter()
+    watcher.start()
+    work()
+    cost.wall_s = time.perf_counter() - began
+    done.set()
+    watcher.join()
+    _reap()
+    cost.cpu_s = _cpu() - before
+    for kind, spent in seen.values():
+        cost.by_program[kind] += spent
+    return cost
+
+
+def _kind(process: psutil.Process) -> str:
+    words = " ".join(process.cmdline())
+    for part, kind in (
+        ("sandbox.plugins.aws", "AWS plugin"),
+        ("sandbox.plugins.command", "command plugin"),
+        ("pulumi-resource-aws", "AWS plugin"),
+        ("pulumi-resource-command", "command plugin"),
+        (" dynamic ", "dynamic providers"),
+        ("pulumi.dynamic", "dynamic providers"),
+        (" language ", "language host"),
+        ("pulumi-language-python", "language host"),
+        ("dataloop_sts.", "steps of the update"),
+    ):
+        if part in words:
+            return kind
+    return "engine" if "pulumi" in words else _UNKNOWN
+
+
+def _cpu() -> float:
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    )
+
+
+def _reap() -> None:
+    """Waits for what others left to this process, so that it is counted."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(-1, os.WNOHANG) == (0, 0):
+                time.sleep(0.1)
+        except ChildProcessError:
+            return
