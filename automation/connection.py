@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from automation import auditing, repair, rotation, verification
@@ -58,13 +58,21 @@ class Connection(Stack):
         """
         return auditing.audit_connection(self, max_key_age_days=max_key_age_days, use_state=use_state)
 
-    def repair(self) -> Iterator[Finding]:
-        """Mends the stack after a run that was killed; yields each thing when it is done. Consume it to the end.
+    def repair(self, on_finding: Callable[[Finding], None] | None = None) -> tuple[Finding, ...]:
+        """Mends the stack after a run that was killed; nothing is found where nothing is broken.
 
         A lock goes only where its process is dead.
+
+        Args:
+            on_finding: gets each thing when it is done, so also what was done before an error.
 
         Raises:
             StackLocked: a run lives, or may live on another machine; nothing was touched.
             NoSuchStack, StackError, AwsError: as for ``repair.repair``.
         """
-        return repair.repair(self)
+        findings: list[Finding] = []
+        for finding in repair.repair(self):
+            findings.append(finding)
+            if on_finding:
+                on_finding(finding)
+        return tuple(findings)

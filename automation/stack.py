@@ -18,12 +18,12 @@ from typing import Any, Self
 from automation.diagnosis import NO_STACK
 from automation.engine import OnOutput, Stop
 from automation.environment import Environment
-from automation.errors import Interrupted, NoSuchStack, StackError, StackLocked, TimedOut
+from automation.errors import NoSuchStack, StackLocked
 from automation.events import Hearing, OnEvent
 from automation.files import write_whole
 from automation.records import Record
 from automation.results import Outcome, PastRun
-from automation.workspace import Workspace
+from automation.workspace import Limit, Workspace
 from dataloop_sts import naming, program
 from dataloop_sts.adopted import NOTHING, Adopted
 from dataloop_sts.losses import CONFIRM_VARIABLE
@@ -47,7 +47,7 @@ class Stack:
         record: the file that describes it, where there is one; a rotation edits it.
         on_output: gets each line that the engine prints, redacted.
         on_event: gets each step of a run as it happens; see :class:`Progress`.
-        timeout_s: seconds that a run may take; then it is interrupted, and killed where it does not end by that.
+        timeout_s: seconds that a command may take; then it is interrupted, and killed where it does not end by that.
     """
 
     environment: Environment
@@ -203,14 +203,20 @@ class Stack:
 
     def command(self, arguments: list[str], **options: Any) -> str:
         """Any other command of the CLI on this stack, such as ``["stack", "export"]``; returns its output."""
-        self._workspace.settle()
-        return self._workspace.run(arguments, **options)
+        workspace = self._workspace
+        if not workspace.settings_file.exists():  # those of a run that is under way are left alone
+            workspace.settle(limit=self._limit)
+        return workspace.run(arguments, limit=self._limit, **options)
 
     # --- running
 
     @property
     def _workspace(self) -> Workspace:
         return Workspace(self.environment, self.stack, self.spec, self.sandbox, self.own_stack)
+
+    @property
+    def _limit(self) -> Limit | None:
+        return None if self.timeout_s is None else Limit(self.timeout_s)
 
     @property
     def _key(self) -> tuple[str, str]:
@@ -225,7 +231,6 @@ class Stack:
         variables: Mapping[str, str] | None = None,
     ) -> Outcome:
         started = time.monotonic()
-        deadline = None if self.timeout_s is None else started + self.timeout_s
         hearing, workspace, urls = Hearing(self.on_event), self._workspace, list[str]()
         known = {**os.environ, **self.environment.variables()}
 
@@ -236,6 +241,7 @@ class Stack:
                 self.on_output(line)
 
         with self._only_run() as stop:
+            ends: dict[str, Any] = {"stop": stop, "limit": self._limit}
             run = partial(
                 workspace.run,
                 [command, "--suppress-outputs", "--color", "never", *arguments],
@@ -244,34 +250,18 @@ class Stack:
                 on_event=hearing,
                 variables=variables,
                 diagnostics=hearing.errors,
-                stop=stop,
-                deadline=deadline,
+                **ends,
             )
+            workspace.settle(**ends)
             try:
-                workspace.settle()
-                try:
-                    run()
-                except NoSuchStack:
-                    if not declares:
-                        raise
-                    workspace.initialise()
-                    run()
-            except StackError as error:
-                raise self._ended(error, stop) from None
+                run()
+            except NoSuchStack:
+                if not declares:
+                    raise
+                workspace.initialise(**ends)
+                run()
         took = round(time.monotonic() - started, 3)
         return Outcome(dict(hearing.changes), took, hearing.warnings, urls[0] if urls else None)
-
-    def _ended(self, error: StackError, stop: Stop) -> StackError:
-        """The error that it is where the run was ended from here."""
-        following = "Where the next run finds it locked: `dataloop-sts repair`. The same command goes on with it."
-        if stop.asked:
-            return Interrupted(f"Stack {self.stack}: the run was interrupted. {following}")
-        if stop.timed_out and self.timeout_s is not None:
-            return TimedOut(
-                f"Stack {self.stack}: the run did not end in {self.timeout_s:g} s and was interrupted. {following}",
-                self.timeout_s,
-            )
-        return error
 
     @contextmanager
     def _only_run(self) -> Iterator[Stop]:

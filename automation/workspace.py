@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +13,28 @@ import yaml
 
 from automation import diagnosis, engine
 from automation.diagnosis import Diagnostic
-from automation.engine import CommandFailed
+from automation.engine import CommandFailed, Stop
 from automation.environment import Environment
-from automation.errors import NoSuchStack
+from automation.errors import Interrupted, NoSuchStack, TimedOut
 from automation.files import write_whole
 from automation.records import CONFIG_KEY, SANDBOX_KEY
 from dataloop_sts.spec import ConnectionSpec
 
 PROJECT = "dataloop-sts"
 _ENCRYPTION = ("secretsprovider", "encryptionsalt", "encryptedkey")
+_FOLLOWING = "Where the next run finds it locked: `dataloop-sts repair`. The same command goes on with it."
+
+
+class Limit:
+    """A limit of time, from now on.
+
+    Args:
+        seconds: how long.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.deadline = time.monotonic() + seconds
 
 
 @dataclass(frozen=True)
@@ -51,8 +65,12 @@ class Workspace:
         """The stack's settings."""
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
-    def settle(self) -> None:
-        """Makes sure of the folder and the settings in it; the environment's own stack has them already."""
+    def settle(self, **ends: Any) -> None:
+        """Makes sure of the folder and the settings in it; the environment's own stack has them already.
+
+        Args:
+            ends: ``stop`` and ``limit``, as for :meth:`run`.
+        """
         if self.own_stack:
             return
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,7 +81,7 @@ class Workspace:
         settings = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
         encryption = {key: settings[key] for key in _ENCRYPTION if key in settings}
         if not encryption:
-            encryption = self._encryption_of_the_state()
+            encryption = self._encryption_of_the_state(ends)
         config: dict[str, Any] = {CONFIG_KEY: self.spec.model_dump(mode="json", exclude_defaults=True)}
         if self.sandbox:
             config[SANDBOX_KEY] = "true"
@@ -71,10 +89,10 @@ class Workspace:
         if wanted != settings:
             write_whole(file, yaml.safe_dump(wanted, sort_keys=False), mode=0o600)
 
-    def initialise(self) -> None:
-        """Makes the stack in the backend."""
+    def initialise(self, **ends: Any) -> None:
+        """Makes the stack in the backend; the arguments as for :meth:`settle`."""
         provider = self.environment.settings.secrets_provider
-        self.run(["stack", "init", "--no-select", *([f"--secrets-provider={provider}"] if provider else [])])
+        self.run(["stack", "init", "--no-select", *([f"--secrets-provider={provider}"] if provider else [])], **ends)
 
     def run(
         self,
@@ -82,6 +100,8 @@ class Workspace:
         *,
         variables: Mapping[str, str] | None = None,
         diagnostics: Sequence[Diagnostic] = (),
+        stop: Stop | None = None,
+        limit: Limit | None = None,
         **options: Any,
     ) -> str:
         """Runs a command of the CLI on the stack; returns its standard output.
@@ -90,21 +110,33 @@ class Workspace:
             arguments: the command, without the stack.
             variables: of this run alone, over the environment's.
             diagnostics: filled while it runs, by whoever hears its events.
+            stop: ends it when asked to.
+            limit: of its time.
             options: as for :func:`automation.engine.run`.
 
         Raises:
             StackError: the subclass says whose matter it is.
         """
         known = {**self.environment.variables(), **(variables or {})}
+        stop, deadline = stop or Stop(), limit.deadline if limit else None
         try:
-            return engine.run([*arguments, "--stack", self.stack], self.folder, known, **options)
+            return engine.run(
+                [*arguments, "--stack", self.stack], self.folder, known, stop=stop, deadline=deadline, **options
+            )
         except CommandFailed as error:
+            if stop.asked:
+                raise Interrupted(f"Stack {self.stack}: the run was interrupted. {_FOLLOWING}") from None
+            if limit and stop.timed_out:
+                raise TimedOut(
+                    f"Stack {self.stack}: the run did not end in {limit.seconds:g} s and was interrupted. {_FOLLOWING}",
+                    limit.seconds,
+                ) from None
             raise diagnosis.error_of(self.stack, str(error), error.output, diagnostics) from None
 
-    def _encryption_of_the_state(self) -> dict[str, str]:
+    def _encryption_of_the_state(self, ends: Mapping[str, Any]) -> dict[str, str]:
         """How an existing stack's secrets are encrypted, where this machine has not run it before."""
         try:
-            exported = json.loads(self.run(["stack", "export"]))
+            exported = json.loads(self.run(["stack", "export"], **ends))
         except NoSuchStack:
             return {}
         provider = (exported.get("deployment") or {}).get("secrets_providers") or {}

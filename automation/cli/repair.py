@@ -9,7 +9,6 @@ import typer
 from automation.cli.frame import FINDING, Customer, Json, app, common
 from automation.cli.lifecycle import record_of
 from automation.connection import Connection
-from automation.repair import Finding
 
 
 @app.command()
@@ -20,11 +19,7 @@ def repair(context: typer.Context, customer: Customer = None, as_json: Json = Fa
     """
     as_json = as_json or common(context).json
     record = record_of(context, customer)
-    findings: list[Finding] = []
-    for finding in Connection.of(record).repair():
-        findings.append(finding)
-        if not as_json:
-            typer.echo(finding.text)
+    findings = Connection.of(record).repair(None if as_json else lambda finding: typer.echo(finding.text))
     command, rest = ("adopt", " --apply") if any(finding.adoption for finding in findings) else ("up", "")
     name = f" {customer}" if customer else ""
     following = f"dataloop-sts -e {record.environment.name} {command}{name}{rest}"
