@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -58,9 +59,9 @@ class ProgramServer(LanguageServer):
         if loop is None or loop.is_closed():
             return
         loop.set_exception_handler(lambda *_: None)  # each is the engine's being gone
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            loop.run_until_complete(asyncio.wait(tasks, timeout=_END_S))
+        deadline = time.monotonic() + _END_S
+        while (tasks := asyncio.all_tasks(loop)) and time.monotonic() < deadline:
+            for task in tasks:
+                task.cancel()  # again and again: some take it for a failure of what they wait for, and go on
+            loop.run_until_complete(asyncio.wait(tasks, timeout=0.1))
         loop.close()

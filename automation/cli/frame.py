@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -58,6 +59,9 @@ def common(context: typer.Context) -> Common:
 
 def run() -> None:
     """Runs the command; a user's mistake is a message of its own and an exit code, never a traceback."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ending) is signal.SIG_DFL:  # else somebody wants it to live on, such as nohup
+            signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: the engine ends cleanly
     try:
         app()
     except RecordError as error:
