@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -47,8 +48,10 @@ class ProgramServer(LanguageServer):
         except grpc.RpcError:
             return language_pb2.RunResponse()  # to nobody
         finally:
-            self._end_tasks()
-            self._ended.set()
+            try:
+                self._end_tasks()
+            finally:
+                self._ended.set()
 
     def wait(self) -> None:
         """Waits until the program has ended, once the engine has."""
@@ -63,5 +66,6 @@ class ProgramServer(LanguageServer):
         while (tasks := asyncio.all_tasks(loop)) and time.monotonic() < deadline:
             for task in tasks:
                 task.cancel()  # again and again: some take it for a failure of what they wait for, and go on
-            loop.run_until_complete(asyncio.wait(tasks, timeout=0.1))
+            with suppress(RuntimeError):  # the SDK has told the loop to stop, which ends this once
+                loop.run_until_complete(asyncio.wait(tasks, timeout=0.1))
         loop.close()
