@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from automation.backend import Backend
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import Interrupted, NoSuchStack, VerificationFailed
+from automation.fleet.leftovers import mended
 from automation.fleet.operation import Operation
 from automation.fleet.rows import Ending, Row, told
 from automation.fleet.transient import is_transient
 from automation.records import find
-from automation.repair.locks import locks_folder
 from automation.rotation import RotationStopped
-from automation.workspace import PROJECT
 from dataloop_sts import waiting
 from dataloop_sts.errors import DataloopStsError
 
@@ -49,7 +47,7 @@ def perform(environment: Environment, customer: str, operation: Operation) -> Ro
         try:
             connection = Connection.of(find(environment, customer), timeout_s=operation.timeout_s)
             if operation.changes_things:
-                repaired += _repaired(connection)
+                repaired += mended(connection)
             return row(*_done(connection, operation))
         except DataloopStsError as error:
             failure = error.reason if isinstance(error, RotationStopped) else error
@@ -87,16 +85,3 @@ def _done(connection: Connection, operation: Operation) -> tuple[Ending, Mapping
             raise
         return "unchanged", {}
     return ("succeeded" if ran.changed else "unchanged"), ran.changes
-
-
-def _repaired(connection: Connection) -> Iterator[str]:
-    """Mends what a killed run left; the engine's CLI is not started where the stack's files say that nothing is."""
-    backend = Backend.of(connection.environment)
-    files = backend.read(connection.stack)
-    locks = backend.store.names(locks_folder(PROJECT, connection.stack)) if backend.store else []
-    if any(name.endswith(".json") for name in locks) or (files and files.pending_operations):
-        try:
-            for finding in connection.repair():
-                yield finding.text
-        except NoSuchStack:  # killed before it was made
-            return

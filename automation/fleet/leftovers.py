@@ -1,0 +1,61 @@
+"""What a killed run has left of a stack is mended before the stack is run again."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import psutil
+
+from automation.backend import Backend
+from automation.connection import Connection
+from automation.errors import NoSuchStack
+from automation.repair.locks import Lock, LockFiles, locks_folder
+from automation.workspace import PROJECT
+
+ORPHAN_S = 60.0
+"""How long an engine may take to notice that the run which started it was killed: it lets its calls come back."""
+_LOOK_S = 0.2
+_INIT = 1
+
+
+def mended(connection: Connection) -> Iterator[str]:
+    """Mends a stack and yields each thing that was done; where its files say that nothing is, starts no process.
+
+    Raises:
+        StackLocked: a run lives, or may live on another machine; nothing was touched.
+        StackError, AwsError: as for ``Connection.repair``.
+    """
+    backend = Backend.of(connection.environment)
+    files = backend.read(connection.stack)
+    locks = LockFiles(backend.store, locks_folder(PROJECT, connection.stack)) if backend.store else None
+    locked = locks is not None and _is_locked_for_good(locks)
+    if locked or (files and files.pending_operations):
+        try:
+            for finding in connection.repair():
+                yield finding.text
+        except NoSuchStack:  # killed before it was made
+            return
+
+
+def _is_locked_for_good(locks: LockFiles) -> bool:
+    """Whether a lock is there that does not go away by itself in a moment, as that of an orphan does."""
+    deadline = time.monotonic() + ORPHAN_S
+    while contents := [content for _, content in locks.read()]:
+        if not any(map(_is_an_orphans, contents)) or time.monotonic() > deadline:
+            return True
+        time.sleep(_LOOK_S)
+    return False
+
+
+def _is_an_orphans(content: str) -> bool:
+    """Whether a lock is held by an engine of this machine that lives, and whose run was killed."""
+    try:
+        lock = Lock.model_validate_json(content)
+        if lock.hostname != socket.gethostname():
+            return False
+        process = psutil.Process(lock.pid)
+        return process.ppid() == _INIT and process.status() != psutil.STATUS_ZOMBIE
+    except (ValueError, psutil.Error):
+        return False
