@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -143,6 +144,8 @@ def test_what_follows_the_instructions_is_adopted_although_the_first_run_is_kill
     world.fault("POST", "/drivers/test$", delay_s=20)
     process = case.start("--apply")
     eventually(lambda: any("dataloop-sts-adopting-" in name for name in world.inventory()["Dataloop integrations"]))
+    children = psutil.Process(process.pid).children(recursive=True)
+    next(child for child in children if child.name() == "pulumi").kill()  # in a session of its own
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     world.clear_faults()
