@@ -283,8 +283,9 @@ def parse_retry_after(value: str | None) -> float | None:
     """Seconds of a Retry-After header: a number or a date (https://www.rfc-editor.org/rfc/rfc9110#field.retry-after)."""
     if value is None:
         return None
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value.strip()):
-        return float(value)
+    number = value.strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", number):
+        return float(number)
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

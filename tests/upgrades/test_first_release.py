@@ -30,6 +30,7 @@ INTENDED = {
     "preflight": "update",  # keeps the drivers' folders and the key's generation
     "role": "update",  # a destroy detaches what others attached
     "guard": "update",  # knows the identity too
+    "aws": "update",  # in the sandbox alone: S3 Control, and a proxy that leads to it
 }
 
 
