@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 
-from automation import stacks
+from automation import deployment
 from automation.errors import NoSuchStack
 from automation.stack import Stack
 from dataloop_sts.audit import Facts, Recorded, Report, audit
@@ -57,7 +57,7 @@ def _remembered(connection: Stack) -> tuple[Recorded | None, VerificationRequest
     except NoSuchStack:
         return None, None
     try:
-        request = stacks.verification_request(deployed, connection.stack)
+        request = deployment.verification_request(deployed, connection.stack)
     except NoSuchStack:
         request = None
-    return stacks.recorded(deployed), request
+    return deployment.recorded(deployed), request

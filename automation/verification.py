@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from automation import stacks
+from automation import deployment
 from automation.stack import Stack
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import DriverTestFailed
@@ -25,8 +25,8 @@ def verify_connection(stack: Stack) -> Report:
     """
     deployed = stack.state(show_secrets=True)
     client = DataloopClient.shared({**os.environ, **stack.environment.variables()})
-    report = verify(stacks.verification_request(deployed, stack.stack), seconds=settle_seconds())
-    tests = [_test(client, name, id_) for name, id_ in stacks.driver_ids(deployed).items()]
+    report = verify(deployment.verification_request(deployed, stack.stack), seconds=settle_seconds())
+    tests = [_test(client, name, id_) for name, id_ in deployment.driver_ids(deployed).items()]
     checks = (*report.checks, *tests)
     return Report(ok=all(check.ok for check in checks), checks=checks)
 

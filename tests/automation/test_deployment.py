@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from automation import stacks
+from automation.deployment import driver_ids, recorded, verification_request
 from automation.errors import NoSuchStack
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -42,7 +42,7 @@ def test_the_verifications_request_is_read_back_with_its_secret_hidden(is_secret
         "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
         "plaintext": json.dumps(plain),
     }
-    request = stacks.verification_request(deployment(marked if is_secret else plain), "dev")
+    request = verification_request(deployment(marked if is_secret else plain), "dev")
     assert request.secret_access_key.get_secret_value() == SECRET
     assert SECRET not in repr(request)
     assert request.targets[0].bucket == "b"
@@ -51,12 +51,12 @@ def test_the_verifications_request_is_read_back_with_its_secret_hidden(is_secret
 @pytest.mark.parametrize("empty", [{}, {"resources": None}, {"resources": []}])
 def test_a_stack_without_a_connection_says_how_to_make_one(empty: dict[str, Any]) -> None:
     with pytest.raises(NoSuchStack, match=r"Stack prod\.acme has no connection yet: make it with"):
-        stacks.verification_request(empty, "prod.acme")
-    assert stacks.driver_ids(empty) == {}
+        verification_request(empty, "prod.acme")
+    assert driver_ids(empty) == {}
 
 
 def test_the_drivers_are_read_by_name() -> None:
-    assert stacks.driver_ids(deployment("{}")) == {"images": "d1"}
+    assert driver_ids(deployment("{}")) == {"images": "d1"}
 
 
 def test_what_the_stack_remembers_is_read_for_the_audit() -> None:
@@ -73,7 +73,7 @@ def test_what_the_stack_remembers_is_read_for_the_audit() -> None:
             "outputs": {"updated_at": "17", "access_key_id": "AKIA2"},
         },
     ]
-    found = stacks.recorded(deployed)
+    found = recorded(deployed)
     assert found
     assert found.model_dump() == {
         "user_unique_id": "AIDAX",
@@ -84,4 +84,4 @@ def test_what_the_stack_remembers_is_read_for_the_audit() -> None:
         "integration_updated_at": "17",
         "driver_ids": {"images": "d1"},
     }
-    assert stacks.recorded({}) is None
+    assert recorded({}) is None
