@@ -42,7 +42,7 @@ format: .venv/.dev ## Format the code, and mend what the linter can
 
 lock: ## Compile requirements*.txt from pyproject.toml; UPGRADE=1 takes the newest versions (needs uv)
 	uv pip compile $(LOCK) --extra sandbox pyproject.toml -o requirements.txt
-	uv pip compile $(LOCK) --extra sandbox --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	uv pip compile $(LOCK) --extra sandbox --extra dask --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 LOCK := --quiet --universal --python-version 3.11 --no-header --no-emit-index-url $(if $(UPGRADE),--upgrade)
 
