@@ -1,4 +1,4 @@
-"""What a stack's files in its backend tell of it, read without the engine; and whether there is nothing to do.
+"""What a stack's files in its backend tell of it, read without the engine.
 
 The layout and the forms that are read are those of Pulumi's own backends, versions as checked here. Whatever is not as
 expected counts as not known, and then the CLI has to be asked:
@@ -10,25 +10,27 @@ from __future__ import annotations
 import gzip
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from automation.connection import Connection
+from automation import deployment
 from automation.environment import Environment
 from automation.errors import StackError
-from automation.repair.locks import locks_folder
-from automation.stores import Store, store_of
+from automation.stores import Store, locks_folder, store_of
 from automation.workspace import PROJECT
-from dataloop_sts import naming
-from dataloop_sts.digest import OUTPUT, digest
+from dataloop_sts.digest import OUTPUT
 from dataloop_sts.errors import AwsError
 
+_T = TypeVar("_T")
+_STACK = "pulumi:pulumi:Stack"
 _INTEGRATION = "pulumi-python:dynamic/dataloop:Integration"
 _HISTORY = re.compile(r"-(?P<moment>\d+)\.history\.json(?P<compression>\.gz)?")
-_COMPRESSIONS = ("", ".gz", ".zst")
+_ZSTD = ".zst"
+_COMPRESSIONS = ("", ".gz", _ZSTD)
 # Each flag can be given by a variable too: https://www.pulumi.com/docs/iac/cli/environment-variables/
 _FLAG = re.compile(r"pulumi\.(?:flag\.|env\.PULUMI_OPTION_)(.+)")
 # With any other flag, such as --target or --exclude, an update may have left out a part.
@@ -51,24 +53,18 @@ class _Form(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class _Outputs(_Form):
-    applied_digest: Any = None
-    changed_outside_at: Any = None
-
-
 class _Resource(_Form):
     type: str
-    outputs: _Outputs | None = None
+    outputs: dict[str, Any] = {}
 
 
 class _Deployment(_Form):
     resources: tuple[_Resource, ...] = ()
     pending_operations: tuple[Any, ...] = ()
 
-    def output(self, type_: str, name: str) -> Any:
-        """An output of the first resource of a type, or None."""
-        of_type = (resource.outputs for resource in self.resources if resource.type == type_)
-        return getattr(next(of_type, None), name, None)
+    def outputs(self, type_: str) -> dict[str, Any]:
+        """The outputs of the first resource of a type; empty where there is none."""
+        return next((resource.outputs for resource in self.resources if resource.type == type_), {})
 
 
 class _Checkpoint(_Form):
@@ -145,34 +141,21 @@ class Backend:
 
     def read(self, stack: str) -> StackFiles | None:
         """What the files of a stack say; None where that is not known: a new stack, another backend, another form."""
+        return self._known(_read, stack)
+
+    def outputs(self, stack: str) -> dict[str, Any] | None:
+        """The outputs of a stack, secrets masked as by the CLI; None where they are not known, as in :meth:`read`."""
+        return self._known(_outputs, stack)
+
+    def _known(self, read: Callable[[Store, str], _T], stack: str) -> _T | None:
         if self.store is None:
             return None
         try:
-            return _read(self.store, stack)
+            return read(self.store, stack)
         except (_Unknown, ValueError, OSError, EOFError):  # not of the form, cut short, or no gzip
             return None
         except (StackError, AwsError):  # the run that follows says it, with the mend
             return None
-
-
-def is_unchanged(connection: Connection, backend: Backend | None = None) -> bool:
-    """Whether the connection is what its spec says, so that ``up`` may be left out. Starts no process.
-
-    True only where the last thing that happened to the stack is an update of all of it, which succeeded, of the same
-    spec, program and settings. False wherever that is not known. What others changed since is not looked for.
-
-    Args:
-        connection: the connection as it is wanted.
-        backend: its environment's; to be given where many connections are looked at.
-    """
-    found = (backend or Backend.of(connection.environment)).read(connection.stack)
-    return found is not None and found.is_at(wanted_digest(connection))
-
-
-def wanted_digest(connection: Connection) -> str:
-    """The digest that an update of the connection would leave."""
-    environment = naming.environment_of(connection.stack)
-    return digest(connection.spec, environment=environment, sandbox=connection.sandbox)
 
 
 def _read(store: Store, stack: str) -> StackFiles:
@@ -180,10 +163,12 @@ def _read(store: Store, stack: str) -> StackFiles:
     folder = f".pulumi/history/{PROJECT}/{stack}"
     name, compression = _last_update(store.names(folder), stack)
     update = _Update.model_validate_json(_plain(store.read(f"{folder}/{name}"), compression))
-    state = _state(store, stack, compression)
+    written, state = _state(store, stack)
+    if written != compression:
+        raise _Unknown
     deployed = store.read(f"{folder}/{name.replace('.history.', '.checkpoint.')}")
-    latest = _Versioned.model_validate_json(_plain(state, compression)).checkpoint.latest
-    applied = latest.output("pulumi:pulumi:Stack", OUTPUT)
+    latest = _deployment(state, compression)
+    applied = latest.outputs(_STACK).get(OUTPUT)
     return StackFiles(
         digest=applied if isinstance(applied, str) else None,
         pending_operations=len(latest.pending_operations),
@@ -191,7 +176,7 @@ def _read(store: Store, stack: str) -> StackFiles:
         # the copy that is kept with the update tells an import, an edit and a run that was killed afterwards
         settled=update.whole and state == deployed,
         locked=locked,
-        changed_outside_at=str(latest.output(_INTEGRATION, "changed_outside_at") or ""),
+        changed_outside_at=str(latest.outputs(_INTEGRATION).get("changed_outside_at") or ""),
     )
 
 
@@ -207,16 +192,39 @@ def _last_update(names: list[str], stack: str) -> tuple[str, str]:
     return found
 
 
-def _state(store: Store, stack: str, compression: str) -> bytes:
-    """The stack's state; it may be there in one form only."""
+def _outputs(store: Store, stack: str) -> dict[str, Any]:
+    compression, state = _state(store, stack)
+    outputs = _deployment(state, compression).outputs(_STACK)
+    return {name: _masked(value) for name, value in outputs.items()}
+
+
+def _masked(value: Any) -> Any:
+    match value:
+        case {deployment.SIGNATURE: deployment.SECRET}:
+            return "[secret]"
+        case {deployment.SIGNATURE: _}:  # an asset, or what else is not a plain value
+            raise _Unknown
+        case dict():
+            return {name: _masked(each) for name, each in value.items()}
+        case list():
+            return [_masked(each) for each in value]
+    return value
+
+
+def _state(store: Store, stack: str) -> tuple[str, bytes]:
+    """How the stack's state is compressed, and the state; it may be there in one form only."""
     path = f".pulumi/stacks/{PROJECT}/{stack}.json"
-    found = {suffix: content for suffix in _COMPRESSIONS if (content := store.read(path + suffix)) is not None}
-    if set(found) != {compression}:
+    found = [(suffix, content) for suffix in _COMPRESSIONS if (content := store.read(path + suffix)) is not None]
+    if len(found) != 1:
         raise _Unknown
-    return found[compression]
+    return found[0]
+
+
+def _deployment(state: bytes, compression: str) -> _Deployment:
+    return _Versioned.model_validate_json(_plain(state, compression)).checkpoint.latest
 
 
 def _plain(content: bytes | None, compression: str) -> bytes:
-    if content is None:
+    if content is None or compression == _ZSTD:
         raise _Unknown
     return gzip.decompress(content) if compression else content

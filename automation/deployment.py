@@ -12,8 +12,8 @@ from dataloop_sts.verify import VerificationRequest
 
 # How the engine marks a secret in an exported deployment:
 # https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig/sig.go
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker
 
 
 def verification_request(deployed: Mapping[str, Any], stack: str) -> VerificationRequest:
@@ -64,6 +64,6 @@ def _resources(deployed: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, Mapping) and value.get(_SIGNATURE) == _SECRET:
+    if isinstance(value, Mapping) and value.get(SIGNATURE) == SECRET:
         return str(json.loads(value["plaintext"]))
     return str(value)

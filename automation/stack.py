@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from automation.backend import Backend
 from automation.diagnosis import NO_STACK
 from automation.engine import OnOutput, Stop
 from automation.environment import Environment
@@ -159,11 +160,13 @@ class Stack:
     # --- what only looks
 
     def outputs(self) -> dict[str, Any]:
-        """The stack's outputs, secrets masked by the engine.
+        """The stack's outputs, secrets masked; read from the backend's files where they are known, else by the CLI.
 
         Raises:
             NoSuchStack: it was never made.
         """
+        if (known := Backend.of(self.environment).outputs(self.stack)) is not None:
+            return known
         outputs: dict[str, Any] = json.loads(self.command(["stack", "output", "--json"]))
         return outputs
 

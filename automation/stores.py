@@ -106,6 +106,11 @@ def store_of(backend_url: str) -> Store | None:
     return None
 
 
+def locks_folder(project: str, stack: str) -> str:
+    """Where a backend keeps the locks of a stack: https://github.com/pulumi/pulumi/blob/master/pkg/backend/diy/lock.go"""
+    return f".pulumi/locks/organization/{project}/{stack}"
+
+
 def _s3(settings: dict[str, list[str]]) -> Any:
     """A client with the settings of the URL: https://www.pulumi.com/docs/iac/concepts/state-and-backends/#aws-s3"""
     import boto3

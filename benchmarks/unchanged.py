@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from automation import records
-from automation.backend import Backend, is_unchanged, wanted_digest
+from automation.backend import Backend
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.records import Record
+from automation.unchanged import is_unchanged, wanted_digest
 from dataloop_sts.digest import OUTPUT
 from sandbox.engine import ensure, ensure_plugins
 from sandbox.instance import Instance, find_checkout

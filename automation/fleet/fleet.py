@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from automation.backend import Backend, is_unchanged
+from automation.backend import Backend
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import RecordError
@@ -21,6 +21,7 @@ from automation.fleet.queue import Limits, Queue
 from automation.fleet.report import Report
 from automation.fleet.rows import Row, told
 from automation.records import Record
+from automation.unchanged import is_unchanged
 from dataloop_sts.errors import Problem
 
 Job = Callable[[Environment, str, Operation], Row]

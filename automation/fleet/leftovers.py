@@ -11,7 +11,8 @@ import psutil
 from automation.backend import Backend
 from automation.connection import Connection
 from automation.errors import NoSuchStack
-from automation.repair.locks import Lock, LockFiles, locks_folder
+from automation.repair.locks import Lock, LockFiles
+from automation.stores import locks_folder
 from automation.workspace import PROJECT
 
 ORPHAN_S = 60.0

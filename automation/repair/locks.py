@@ -14,7 +14,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from automation.errors import StackError, StackLocked
-from automation.stores import Store, store_of
+from automation.stores import Store, locks_folder, store_of
 
 _SAME_MOMENT_S = 5.0
 """How far the clock that dates a process may be from the one that dates a file."""
@@ -81,11 +81,6 @@ def lock_files(backend_url: str, project: str, stack: str) -> LockFiles | None:
     """
     store = store_of(backend_url)
     return LockFiles(store, locks_folder(project, stack)) if store else None
-
-
-def locks_folder(project: str, stack: str) -> str:
-    """Where a backend keeps the locks of a stack."""
-    return f".pulumi/locks/organization/{project}/{stack}"
 
 
 def release(files: LockFiles) -> Iterator[Lock]:

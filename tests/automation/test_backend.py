@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from automation import records
-from automation.backend import Backend, is_unchanged, wanted_digest
+from automation.backend import Backend
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.stores import LocalStore, S3Store
+from automation.unchanged import is_unchanged, wanted_digest
 from tests.steps.aws_world import REGION, World
 from tests.steps.conftest import running, world
 
@@ -80,6 +81,7 @@ class Written:
     connection: Connection
     moment: int = 1000
     suffix: str = ""
+    outputs: dict[str, Any] = field(default_factory=lambda: {"user_arn": "arn"})
     integration: dict[str, Any] = field(default_factory=lambda: {"changed_outside_at": ""})
 
     def update(self, digest: str | None = None, **changes: Any) -> None:
@@ -97,7 +99,7 @@ class Written:
 
     def state(self, digest: str, version: Any = 3, pending: Any = None, **more: Any) -> None:
         resources = [
-            {"type": "pulumi:pulumi:Stack", "urn": "s", "outputs": {"applied_digest": digest, "user_arn": "arn"}},
+            {"type": "pulumi:pulumi:Stack", "urn": "s", "outputs": {"applied_digest": digest, **self.outputs}},
             {"type": "aws:iam/user:User", "urn": "u"},
             {"type": "pulumi-python:dynamic/dataloop:Integration", "urn": "i", "outputs": self.integration},
         ]
@@ -151,6 +153,27 @@ def test_a_stack_at_its_record_is_unchanged_and_is_not_once_anything_happened(st
     assert not stack.unchanged, "the last update failed, though its digest was written"
     stack.update()
     assert stack.unchanged
+
+
+def test_outputs_are_read_without_the_cli_and_secrets_masked(stack: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}
+    stack.outputs = {"user_arn": "arn", "one": secret, "several": [secret, {"in": secret, "number": 1.5}]}
+    stack.state("digest")
+    masked = {"user_arn": "arn", "one": "[secret]", "several": ["[secret]", {"in": "[secret]", "number": 1.5}]}
+    assert stack.connection.outputs() == {"applied_digest": "digest", **masked}
+
+
+def test_outputs_of_another_form_are_left_to_the_cli(local: Written) -> None:
+    backend = Backend.of(local.connection.environment)
+    asset = {"4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17", "text": "x"}
+    local.outputs = {"asset": asset}
+    local.state("digest")
+    assert backend.outputs(STACK) is None
+    local.outputs = {}
+    local.state("digest", version=4)
+    assert backend.outputs(STACK) is None
+    assert backend.outputs("prod.other") is None
 
 
 def test_what_the_files_say(stack: Written) -> None:

@@ -11,11 +11,12 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from automation.backend import Backend, StackFiles, is_unchanged, wanted_digest
+from automation.backend import Backend, StackFiles
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import StackError
 from automation.records import find
+from automation.unchanged import is_unchanged, wanted_digest
 from dataloop_sts.digest import OUTPUT, digest
 from dataloop_sts.program import declare as program_declares
 from tests.components.declared import declare

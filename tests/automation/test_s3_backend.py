@@ -12,12 +12,13 @@ from unittest import mock
 import pytest
 
 from automation import records
-from automation.backend import Backend, is_unchanged, wanted_digest
+from automation.backend import Backend
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import StackLocked
 from automation.repair.locks import lock_files, release
 from automation.stores import S3Store
+from automation.unchanged import is_unchanged, wanted_digest
 from dataloop_sts.digest import OUTPUT
 from tests.e2e.conftest import new_project, world
 from tests.e2e.harness import Project, World
@@ -50,6 +51,7 @@ def test_the_cli_and_python_read_the_same_stack_in_a_bucket(world: World, new_pr
             "resources": [{**resource, "custom": False, "type": "pulumi:pulumi:Stack", "outputs": outputs}],
         }
         s3.put_object(Bucket=BUCKET, Key=f"{FOLDER}/{state}", Body=json.dumps(checkpoint))
+        assert json.loads(connection.command(["stack", "output", "--json"])) == outputs
         assert connection.outputs() == outputs
 
         # a lock at its place keeps the CLI off

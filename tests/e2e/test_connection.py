@@ -80,7 +80,9 @@ def test_a_record_is_brought_up_by_command_and_taken_over_by_python_and_by_the_p
     assert (again.changes, again.changed) == ({"same": 22}, 0)
     assert "22 unchanged" in "\n".join(lines)
     assert yaml.safe_load((connection.work_dir / f"Pulumi.dev.{customer}.yaml").read_text()) == before
-    assert connection.outputs()["bucket_names"] == [f"dataloop-{customer}"]
+    outputs = connection.outputs()
+    assert outputs == json.loads(connection.command(["stack", "output", "--json"])), "read as the CLI reads them"
+    assert outputs["bucket_names"] == [f"dataloop-{customer}"]
 
     # a change in the record: seen by a preview's exit code, refused words are the preflight's
     record.path.write_text(yaml.safe_dump({**spec, "access_key": {"description": "DataLoop the second"}}))
