@@ -121,8 +121,8 @@ class _Run:
         valid = {who: it for who, it in records.items() if isinstance(it, Record)}
         unchanged = self._unchanged(valid) if operation.leaves_out_unchanged else {}
         self._at_once = {**broken, **unchanged}
-        due = [record for customer, record in valid.items() if customer not in unchanged]
-        self._queue = Queue(due, fleet.limits, failures=len(broken))
+        due = {customer: record for customer, record in records.items() if customer not in unchanged}
+        self._queue = Queue(due, fleet.limits)
         self._running: dict[Future[Row], str] = {}
         self._canceling: set[str] = set()
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from automation.errors import RecordError
 from automation.records import Record
 
 
@@ -17,7 +18,8 @@ class Limits:
         parallel: customers at once.
         per_account: of one AWS account at once; None for no bound of its own.
         per_organization: likewise of one Dataloop organization.
-        canary: how many have to succeed before the rest begins; where one fails, the rest does not.
+        canary: how many have to succeed before the rest begins; where one fails, or its record is broken, the rest
+            does not.
         max_failures: with more failures than that, nobody further is begun; None for no bound.
     """
 
@@ -32,19 +34,20 @@ class Queue:
     """The customers that are waiting and running.
 
     Args:
-        records: who is to be begun, in this order.
+        records: who is to be begun, in this order; a broken record is a failure, and its customer is not begun.
         limits: the bounds.
-        failures: how many failed before anybody was begun, such as for a mistake in their records.
     """
 
-    def __init__(self, records: Iterable[Record], limits: Limits, failures: int = 0) -> None:
-        self._waiting = {str(record.customer): record for record in records}
+    def __init__(self, records: Mapping[str, Record | RecordError], limits: Limits) -> None:
+        self._waiting = {customer: record for customer, record in records.items() if isinstance(record, Record)}
         self._limits = limits
-        self._failures = failures
+        self._failures = len(records) - len(self._waiting)
         self._running: dict[str, Record] = {}
-        self._canaries = set(list(self._waiting)[: limits.canary])
+        self._canaries = set(list(records)[: limits.canary])
         self._stopped: str | None = None
         self._check_budget()
+        for customer in sorted(self._canaries - set(self._waiting)):
+            self.stop(f"canary {customer} failed")
 
     @property
     def running(self) -> dict[str, Record]:

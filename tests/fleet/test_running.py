@@ -100,6 +100,22 @@ def test_where_a_canary_fails_the_rest_is_not_begun(customers: Customers) -> Non
     assert not_done(fleet.report_file(REFRESH), "prod") == {"b", "c", "d", "e"}
 
 
+def test_a_canary_whose_record_is_broken_has_failed_and_nobody_is_begun(customers: Customers) -> None:
+    _five(customers)
+    customers.add("b", more="on_destroy: never\n")
+    work = Work()
+    report = Fleet(customers.environment, Limits(canary=2), job=work).run(REFRESH, customers.records())
+    assert work.began == []
+    assert report.counts["failed"] == 1
+    skipped = ("NotBegun", "Not begun: canary b failed.")
+    assert {row.customer: row.error for row in report.rows if row.customer != "b"} == dict.fromkeys("acde", skipped)
+
+    customers.add("b")
+    customers.add("e", more="on_destroy: never\n")
+    report = Fleet(customers.environment, Limits(canary=2), job=work).run(REFRESH, customers.records())
+    assert sorted(work.began) == ["a", "b", "c", "d"], "a broken record behind the canaries stops nobody"
+
+
 @pytest.mark.parametrize(("most", "begun"), [(0, ["a"]), (1, ["a", "b", "c"]), (None, ["a", "b", "c", "d", "e"])])
 def test_nobody_further_is_begun_once_the_budget_of_failures_is_spent(
     customers: Customers, most: int | None, begun: list[str]
