@@ -11,6 +11,7 @@ from automation.repair import Finding
 from automation.rotation import Rotation
 from automation.stack import Stack
 from dataloop_sts import audit, verify
+from dataloop_sts.spec import ConnectionSpec
 
 
 @dataclass(frozen=True)
@@ -33,18 +34,30 @@ class Connection(Stack):
         """
         return verification.verify_connection(self)
 
-    def rotate(self, *, older_than: int | None = None, finish: bool = False) -> Rotation:
-        """Makes a new access key, proved and handed over before the old one goes; see :func:`rotation.rotate`.
+    def rotate(
+        self,
+        *,
+        older_than: int | None = None,
+        finish: bool = False,
+        save: Callable[[ConnectionSpec], None] | None = None,
+    ) -> Rotation:
+        """Makes a new access key, proved and handed over before the old one goes.
+
+        The spec asks for a key by its generation. Where there is a record, its file is edited first. Without one the
+        spec of :attr:`Rotation.spec` has to be kept in the place of the former one; with ``save`` it is kept in time,
+        so that also a service that is killed goes on with it.
 
         Args:
             older_than: days; nothing is done while the key in use is younger.
             finish: instead, delete the former key, once its days of grace are over.
+            save: gets the spec that asks for the other key, before anything is done. Where it raises, nothing is.
 
         Raises:
             NoSuchStack, RecordError, DataloopStsError: nothing was begun.
-            RotationStopped: the same call goes on with it.
+            RotationStopped: the update failed or was interrupted; the same call, or ``up``, with the spec that was
+                saved goes on with it.
         """
-        return rotation.rotate(self, older_than=older_than, finish=finish)
+        return rotation.rotate(self, older_than=older_than, finish=finish, save=save)
 
     def audit(self, *, max_key_age_days: int = MAX_KEY_AGE_DAYS, use_state: bool = True) -> audit.Report:
         """Compares what is live with the spec and with what the stack remembers; changes nothing.

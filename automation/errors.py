@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from dataloop_sts.errors import DataloopStsError, Problem
+from dataloop_sts.spec import ConnectionSpec
 
 
 class StackError(DataloopStsError):
@@ -88,6 +89,19 @@ class TimedOut(StackError):  # noqa: N818
         self.seconds = seconds
 
 
+class RotationStopped(StackError):  # noqa: N818
+    """A rotation failed or was interrupted; it is gone on with by the same command.
+
+    Attributes:
+        spec: what the connection is to be from now on, as in :class:`Rotation`.
+        reason: the error that stopped it.
+    """
+
+    def __init__(self, message: str, spec: ConnectionSpec, reason: BaseException) -> None:
+        super().__init__(message)
+        self.spec, self.reason = spec, reason
+
+
 class RecordError(DataloopStsError):
     """A customer's record, or a file beside it, has mistakes; all of them are in ``problems``.
 
@@ -102,3 +116,4 @@ class RecordError(DataloopStsError):
         self.problems = problems
         self.labels = None if labels is None else dict(labels)
         super().__init__(f"{heading} {'; '.join(map(str, problems))}")
+

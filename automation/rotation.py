@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from automation.errors import NoSuchStack, StackError
+from automation.errors import NoSuchStack, RotationStopped, StackError
 from automation.stack import Stack
 from dataloop_sts.errors import DataloopStsError
 from dataloop_sts.spec import ConnectionSpec
@@ -16,20 +16,8 @@ from dataloop_sts.spec_parts import AccessKeySpec
 _KEY, _INTEGRATION = "aws:iam/accessKey:AccessKey", "pulumi-python:dynamic/dataloop:Integration"
 _STACK = "pulumi:pulumi:Stack"
 
+Save = Callable[[ConnectionSpec], None]
 Outcome = Literal["rotated", "finished", "young", "kept", "nothing"]
-
-
-class RotationStopped(StackError):  # noqa: N818
-    """A rotation failed or was interrupted; it is gone on with by the same command.
-
-    Attributes:
-        spec: what the connection is to be from now on, as in :class:`Rotation`.
-        reason: the error that stopped it.
-    """
-
-    def __init__(self, message: str, spec: ConnectionSpec, reason: BaseException) -> None:
-        super().__init__(message)
-        self.spec, self.reason = spec, reason
 
 
 @dataclass(frozen=True)
@@ -103,13 +91,14 @@ def key_in_use(deployed: Mapping[str, Any], stack: str) -> KeyInUse:
     )
 
 
-def rotate(stack: Stack, *, older_than: int | None = None, finish: bool = False) -> Rotation:
+def rotate(stack: Stack, *, older_than: int | None = None, finish: bool = False, save: Save | None = None) -> Rotation:
     """Makes the next generation of the key, or goes on with a rotation that was interrupted.
 
     Args:
         stack: the connection's; where it has a record, its file is edited.
         older_than: days; nothing is done while the key in use is younger.
         finish: instead, let the key go that is kept inactive, once its days of grace are over.
+        save: gets the spec that asks for the other key, before anything is done. Where it raises, nothing is.
 
     Raises:
         NoSuchStack: there is no connection yet.
@@ -125,7 +114,7 @@ def rotate(stack: Stack, *, older_than: int | None = None, finish: bool = False)
             until = key.created_at + timedelta(days=wanted.grace_days)
             if datetime.now(UTC) < until:
                 return Rotation("kept", f"Generation {wanted.retiring} is kept until {until:%Y-%m-%d}.", key, spec)
-            stack = stack.with_access_key(generation=wanted.generation, retiring=None)
+            stack = _asking(stack, wanted.model_copy(update={"retiring": None}), save)
         elif wanted.retiring:
             raise DataloopStsError(
                 f"The rotation to generation {wanted.generation} has not got to its end: run `rotate` without --finish "
@@ -143,9 +132,14 @@ def rotate(stack: Stack, *, older_than: int | None = None, finish: bool = False)
             f"Generation {wanted.retiring} of the key is still kept, and IAM allows a user two keys: let it go first, "
             "with `rotate --finish`."
         )
-    following = next_generation(wanted)
-    stack = stack.with_access_key(generation=following.generation, retiring=following.retiring)
-    return _brought_up(stack, "rotated")
+    return _brought_up(_asking(stack, next_generation(wanted), save), "rotated")
+
+
+def _asking(stack: Stack, key: AccessKeySpec, save: Save | None) -> Stack:
+    stack = stack.with_access_key(generation=key.generation, retiring=key.retiring)
+    if save:
+        save(stack.spec)
+    return stack
 
 
 def next_generation(key: AccessKeySpec) -> AccessKeySpec:

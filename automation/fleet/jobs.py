@@ -8,13 +8,12 @@ from collections.abc import Mapping
 
 from automation.connection import Connection
 from automation.environment import Environment
-from automation.errors import Interrupted, NoSuchStack, VerificationFailed
+from automation.errors import Interrupted, NoSuchStack, RotationStopped, VerificationFailed
 from automation.fleet.leftovers import mended
 from automation.fleet.operation import Operation
 from automation.fleet.rows import Ending, Row, told
 from automation.fleet.transient import is_transient
 from automation.records import find
-from automation.rotation import RotationStopped
 from dataloop_sts import waiting
 from dataloop_sts.errors import DataloopStsError
 

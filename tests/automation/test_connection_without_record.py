@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from automation.connection import Connection
-from automation.errors import EngineFailed
+from automation.errors import EngineFailed, RotationStopped
 from automation.results import PastRun
-from automation.rotation import RotationStopped
+from dataloop_sts.spec import ConnectionSpec
 from tests.rotation.conftest import stack
 from tests.rotation.stacks import Stack
 
@@ -39,6 +39,29 @@ def test_a_rotation_that_stopped_gives_back_the_spec_too_and_the_reason(stack: S
     assert caught.value.reason is stack.failing
     stack.failing = None
     assert Connection(_connection(stack).environment, caught.value.spec).rotate().key.generation == 2
+
+
+def test_the_spec_to_keep_is_saved_before_anything_is_done_and_only_when_it_is_another(stack: Stack) -> None:
+    saved: list[ConnectionSpec] = []
+    stack.failing = KeyboardInterrupt()
+    with pytest.raises(RotationStopped):
+        _connection(stack).rotate(save=saved.append)
+    assert [spec.access_key.generation for spec in saved] == [2]
+    stack.failing = None
+    going_on = Connection(_connection(stack).environment, saved[0])
+    assert going_on.rotate(save=saved.append).key.generation == 2
+    assert going_on.rotate(older_than=1, save=saved.append).outcome == "young"
+    assert len(saved) == 1
+    assert stack.record().spec.access_key.generation == 1
+
+
+def test_where_the_spec_cannot_be_saved_nothing_is_done(stack: Stack) -> None:
+    def save(_: ConnectionSpec) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        _connection(stack).rotate(save=save)
+    assert (stack.ups, list(stack.keys)) == (0, [1])
 
 
 def test_a_run_of_the_history_says_what_it_was_and_how_long_it_took() -> None:

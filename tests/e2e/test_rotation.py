@@ -25,10 +25,9 @@ from typer.testing import CliRunner
 from automation.cli.frame import app
 from automation.connection import Connection
 from automation.environment import Environment
-from automation.errors import StackLocked
+from automation.errors import RotationStopped, StackLocked
 from automation.records import Record, find
 from automation.repair import repair
-from automation.rotation import RotationStopped
 from tests.e2e.harness import CHECKOUT, World, eventually
 from tests.rotation.holding import Door, door_to
 from tests.rotation.prober import Probes, probing

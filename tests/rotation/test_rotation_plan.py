@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from automation.cli.frame import app
 from automation.connection import Connection
-from automation.errors import NoSuchStack, StackError
+from automation.errors import NoSuchStack, RotationStopped, StackError
 from automation.records import Record
-from automation.rotation import RotationStopped, key_in_use
+from automation.rotation import key_in_use
 from dataloop_sts.errors import DataloopStsError
 from tests.rotation.stacks import RECORD, Stack
 
