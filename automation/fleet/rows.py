@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dataloop_sts.redaction import one_line
+
 Ending = Literal["succeeded", "unchanged", "failed", "skipped", "interrupted"]
 ENDINGS: tuple[Ending, ...] = ("succeeded", "unchanged", "failed", "skipped", "interrupted")
 KINDS = ("create", "update", "replace", "delete", "same")
@@ -47,5 +49,5 @@ class Row:
 
 
 def told(error: BaseException) -> tuple[str, str]:
-    """An error's class and message, for a row."""
-    return type(error).__name__, str(error)
+    """An error's class and message, for a row: on one line, without what a terminal obeys and XML does not allow."""
+    return type(error).__name__, one_line(str(error), limit=None)
