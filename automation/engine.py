@@ -37,6 +37,8 @@ OnOutput = Callable[[str], None]
 OnEvent = Callable[[Event], None]
 
 
+RUN_BY_VARIABLE = "DATALOOP_STS_RUN_BY"
+"""In the CLI's environment the process that started it: another parent means that this one is dead."""
 GRACE_S = 60.0
 """How long the engine may take to end cleanly once it is interrupted: it lets the calls under way come back."""
 
@@ -192,6 +194,7 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_PYTHON_CMD": sys.executable,
         "PULUMI_DEBUG_COMMANDS": "true",  # lets the CLI know --event-log
+        RUN_BY_VARIABLE: str(os.getpid()),
         **variables,
         "PATH": here + os.pathsep + variables.get("PATH", os.environ.get("PATH", "")),
     }

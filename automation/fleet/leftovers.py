@@ -10,6 +10,7 @@ import psutil
 
 from automation.backend import Backend
 from automation.connection import Connection
+from automation.engine import RUN_BY_VARIABLE
 from automation.errors import NoSuchStack
 from automation.repair.locks import Lock, LockFiles
 from automation.stores import locks_folder
@@ -18,7 +19,6 @@ from automation.workspace import PROJECT
 ORPHAN_S = 60.0
 """How long an engine may take to notice that the run which started it was killed: it lets its calls come back."""
 _LOOK_S = 0.2
-_INIT = 1
 
 
 def mended(connection: Connection) -> Iterator[str]:
@@ -51,12 +51,16 @@ def _is_locked_for_good(locks: LockFiles) -> bool:
 
 
 def _is_an_orphans(content: str) -> bool:
-    """Whether a lock is held by an engine of this machine that lives, and whose run was killed."""
+    """Whether a lock is held by an engine of this machine that lives, and whose run was killed.
+
+    Whoever takes an orphan in need not be process 1: a service manager or a container's shim may.
+    """
     try:
         lock = Lock.model_validate_json(content)
         if lock.hostname != socket.gethostname():
             return False
         process = psutil.Process(lock.pid)
-        return process.ppid() == _INIT and process.status() != psutil.STATUS_ZOMBIE
+        run_by = process.environ().get(RUN_BY_VARIABLE, str(process.ppid()))
+        return run_by != str(process.ppid()) and process.status() != psutil.STATUS_ZOMBIE
     except (ValueError, psutil.Error):
         return False
