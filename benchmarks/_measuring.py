@@ -43,6 +43,11 @@ def world() -> Iterator[tuple[Path, ReadyFile]]:
             instance.down()
 
 
+def backend_folder() -> Path:
+    """Where the backend of the sandbox in this environment keeps its files."""
+    return Path(os.environ["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi"
+
+
 def say(text: str) -> None:
     """Prints at once."""
     sys.stdout.write(text + "\n")

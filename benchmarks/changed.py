@@ -16,13 +16,11 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.records import find
+from benchmarks._customers import write_environment, write_record
 from benchmarks._measuring import Cost, measured, say, world
 from sandbox.instance import find_checkout
 from sandbox.ready import ReadyFile
@@ -38,40 +36,23 @@ def main(customers: int = 20, workers: int = 2) -> None:
 
 def _compare(folder: Path, checkout: Path, ready: ReadyFile, customers: int, workers: int) -> None:
     project = folder / "project"
+    records = write_environment(project, "dev", ready)
     for name in ("Pulumi.yaml", "__main__.py"):
-        (project / "customers" / "dev").mkdir(parents=True, exist_ok=True)
         shutil.copy(checkout / name, project)
     (project / ".venv").symlink_to(checkout / ".venv")
-    (project / "customers" / "dev" / "_environment.yaml").write_text("sandbox: true\n")
     plain = [f"plain-{number}" for number in range(customers)]
     ours = [f"ours-{number}" for number in range(customers)]
     for name in (*plain, *ours):
-        _record(project, ready, name, allow_delete=False)
+        write_record(records, name, ready)
     say(f"making {2 * customers} connections ...")
     _bring_up(project, [*plain, *ours], workers)
     for name in (*plain, *ours):
-        _record(project, ready, name, allow_delete=True)
+        write_record(records, name, ready, allow_delete=True)
     say("changed customers, by the plain CLI ...")
     theirs = measured(lambda: _by_plain_cli(project, plain, workers))
     say("changed customers, by dataloop-sts ...")
     mine = measured(lambda: _bring_up(project, ours, workers))
     say(_table(theirs, mine, customers, workers))
-
-
-def _record(project: Path, ready: ReadyFile, name: str, *, allow_delete: bool) -> None:
-    record: dict[str, Any] = {
-        "organization_id": ready.dataloop.org_id,
-        "aws": {"region": "eu-west-1", "account_id": ready.aws.account_id},
-        "drivers": [
-            {
-                "name": name,
-                "project_id": ready.dataloop.project_id,
-                "bucket": {"name": f"dataloop-{name}"},
-                "allow_delete": allow_delete,
-            }
-        ],
-    }
-    (project / "customers" / "dev" / f"{name}.yaml").write_text(yaml.safe_dump(record))
 
 
 def _bring_up(project: Path, names: list[str], workers: int) -> None:

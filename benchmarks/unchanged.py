@@ -9,26 +9,22 @@ asked for, each with its own digest. A fresh process then reads all records and 
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from automation import records
 from automation.backend import Backend
 from automation.connection import Connection
 from automation.environment import Environment
-from automation.records import Record
-from automation.unchanged import is_unchanged, wanted_digest
-from dataloop_sts.digest import OUTPUT
-from sandbox.engine import ensure, ensure_plugins
-from sandbox.instance import Instance, find_checkout
+from automation.unchanged import is_unchanged
+from benchmarks._customers import copy_stack, valid, write_environment, write_record
+from benchmarks._measuring import backend_folder, world
+from sandbox.instance import find_checkout
 
-ENVIRONMENT, PROJECT, FIRST, CHANGED = "bench", "dataloop-sts", "c00000", 10
+ENVIRONMENT, CHANGED = "bench", 10
 _MIB = 1024
 
 
@@ -38,68 +34,25 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(json.dumps(_decide(Path(arguments[1]))))
         return 0
     count = int(arguments[0]) if arguments else 1000
-    with tempfile.TemporaryDirectory(prefix="dataloop-sts-bench-") as folder:
-        instance = Instance(find_checkout(), state_dir=Path(folder) / "sandbox")
-        instance.prepare()
-        ensure_plugins(ensure(lambda _: None), instance.pulumi_home, lambda _: None)
-        instance.up()
-        try:
-            os.environ.update(instance.process_environment())
-            ready = instance.ready()
-            project = Path(folder) / "project"
-            _write_records(project, count, ready.dataloop.org_id, ready.dataloop.project_id)
-            _copy_stack(project, instance.backend / ".pulumi", count)
-        finally:
-            instance.down()
-        child = [sys.executable, "-m", "benchmarks.unchanged", "--decide", str(project)]
+    with world() as (folder, ready):
+        customers = write_environment(folder, ENVIRONMENT, ready)
+        names = [f"c{number:05}" for number in range(count)]
+        for name in names:
+            write_record(customers, name, ready)
+        first, *others = map(Connection.of, valid(Environment.of(ENVIRONMENT, folder)))
+        first.up()
+        copy_stack(first, others, backend_folder())
+        for name in names[1 : 1 + CHANGED]:
+            write_record(customers, name, ready, allow_delete=True)
+        child = [sys.executable, "-m", "benchmarks.unchanged", "--decide", str(folder)]
         done = subprocess.run(child, capture_output=True, text=True, check=True, cwd=find_checkout())
     _report(count, json.loads(done.stdout))
     return 0
 
 
-def _write_records(project: Path, count: int, organization_id: str, project_id: str) -> None:
-    folder = project / "customers" / ENVIRONMENT
-    folder.mkdir(parents=True)
-    (folder / "_environment.yaml").write_text("sandbox: true\n")
-    shared = {"organization_id": organization_id, "aws": {"region": "eu-west-1"}, "on_destroy": "delete"}
-    (folder / "_defaults.yaml").write_text(json.dumps(shared))
-    for number in range(count):
-        name = f"c{number:05}"
-        driver = {"name": name, "project_id": project_id, "bucket": {"name": f"dataloop-{name}"}}
-        (folder / f"{name}.yaml").write_text(json.dumps({"drivers": [driver]}))
-
-
-def _copy_stack(project: Path, backend: Path, count: int) -> None:
-    """Makes the first customer's connection, and gives its files to all others, each with the digest of its record."""
-    first = Connection.of(records.find(Environment.of(ENVIRONMENT, project), FIRST))
-    first.up()
-    digest = wanted_digest(first)
-    state = (backend / "stacks" / PROJECT / f"{first.stack}.json").read_text()
-    (entry,) = (backend / "history" / PROJECT / first.stack).glob("*.history.json")
-    if state.count(digest) != 1:
-        raise SystemExit(f"The state does not have one {OUTPUT}.")
-    for record in _records(project):
-        connection = Connection.of(record)
-        copied = state.replace(digest, wanted_digest(connection))
-        (backend / "stacks" / PROJECT / f"{connection.stack}.json").write_text(copied)
-        history = backend / "history" / PROJECT / connection.stack
-        history.mkdir(exist_ok=True)
-        name = entry.name.replace(first.stack, connection.stack)
-        (history / name).write_text(entry.read_text())
-        (history / name.replace(".history.", ".checkpoint.")).write_text(copied)
-    for number in range(1, 1 + min(CHANGED, count - 1)):
-        record_file = project / "customers" / ENVIRONMENT / f"c{number:05}.yaml"
-        record_file.write_text(record_file.read_text()[:-1] + ', "access_key": {"generation": 2}}')
-
-
-def _records(project: Path) -> list[Record]:
-    found = records.all_of(Environment.of(ENVIRONMENT, project))
-    return [record for record in found.values() if isinstance(record, Record)]
-
-
 def _decide(project: Path) -> dict[str, Any]:
     marks = [_mark()]
-    found = _records(project)
+    found = valid(Environment.of(ENVIRONMENT, project))
     marks.append(_mark())
     backend = Backend.of(Environment.of(ENVIRONMENT, project))
     unchanged = sum(is_unchanged(Connection.of(record), backend) for record in found)
