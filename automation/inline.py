@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import grpc
+from pulumi import RunError
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2
 
@@ -47,6 +48,8 @@ class ProgramServer(LanguageServer):
             return super().Run(request, context)  # type: ignore[no-untyped-call]
         except grpc.RpcError:
             return language_pb2.RunResponse()  # to nobody
+        except RunError as error:  # of a task that waited for the engine; gRPC would log it with its traceback
+            return language_pb2.RunResponse(error=str(error))
         finally:
             try:
                 self._end_tasks()
