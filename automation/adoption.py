@@ -48,7 +48,7 @@ class Adoption:
         """
         spec, environment = connection.spec, connection.environment
         aws = Aws(spec.aws.region, deploy_role=spec.aws.deploy_role)
-        client = DataloopClient.shared({**os.environ, **environment.variables()})
+        client = DataloopClient.shared({**os.environ, **connection.variables()})
         live = look(spec, environment.name, aws, client)
         user = live.user
         groups = user.groups if isinstance(user, User) and not isinstance(user.groups, Unseen) else ()

@@ -35,7 +35,7 @@ def audit_connection(connection: Stack, *, max_key_age_days: int = MAX_KEY_AGE_D
         DataloopError: likewise of Dataloop.
         StackError: the stack is there and cannot be read.
     """
-    client = DataloopClient.shared({**os.environ, **connection.environment.variables()})
+    client = DataloopClient.shared({**os.environ, **connection.variables()})
     recorded, request = _remembered(connection) if use_state else (None, None)
     spec, environment = connection.spec, connection.environment.name
     aws = Aws(spec.aws.region, deploy_role=spec.aws.deploy_role)

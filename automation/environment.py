@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
-from automation.errors import RecordError
-from automation.files import read_yaml
-from dataloop_sts import naming
+from automation import organizations
+from automation.errors import NoCredentials, RecordError
+from automation.files import YamlFile, read_yaml
+from automation.organizations import Credentials
+from dataloop_sts import naming, values
 from dataloop_sts.errors import InvalidSetting, Problem
 
 SETTINGS_FILE = "_environment.yaml"
@@ -30,6 +34,9 @@ class EnvironmentSettings(BaseModel):
         None, description="What encrypts secrets in the state of new stacks, such as awskms://...; default: passphrase"
     )
     dataloop_api_url: str | None = Field(None, description="Dataloop's API; default: DATALOOP_API_URL, or its own")
+    organizations: Mapping[values.DataloopId, Credentials] = Field(
+        {}, description="Where the Dataloop credentials of an organization are, by its id; default: those of the shell"
+    )
 
 
 @dataclass(frozen=True)
@@ -41,8 +48,9 @@ class Environment:
         project_dir: the folder that holds ``customers/``, and for the environment's own stack ``Pulumi.NAME.yaml``.
         settings: what its connections share.
         own_variables: environment variables that its connections have over those of the process, such as the
-            DATALOOP_TOKEN of one organization. AWS credentials are the process's own: what is looked at in this
-            process, and what the engine does, shall be one account; aws.deploy_role leads into another.
+            DATALOOP_TOKEN of one organization, or those that ``settings.organizations`` names. AWS credentials are the
+            process's own: what is looked at in this process, and what the engine does, shall be one account;
+            aws.deploy_role leads into another.
     """
 
     name: str
@@ -73,10 +81,11 @@ class Environment:
         file = project_dir / "customers" / name / SETTINGS_FILE
         if not file.exists():
             return cls(name, project_dir, own_variables=own_variables or {})
+        read = read_yaml(file)
         try:
-            settings = EnvironmentSettings.model_validate(read_yaml(file).data or {})
+            settings = EnvironmentSettings.model_validate(read.data or {})
         except ValidationError as error:
-            problems = [Problem(".".join(map(str, each["loc"])), str(each["msg"]).lower()) for each in error.errors()]
+            problems = [_problem(read, each) for each in error.errors(include_url=False, include_input=False)]
             raise RecordError(f"The settings {file} are not valid:", problems) from None
         return cls(name, project_dir, settings, own_variables or {})
 
@@ -90,9 +99,71 @@ class Environment:
         return self.project_dir / _WORK / stack
 
     def variables(self) -> dict[str, str]:
-        """The environment variables that its connections have over those of the process."""
+        """The environment variables that all its connections have over those of the process.
+
+        Those that hold the credentials of single organizations are empty: a run sees its own organization's only.
+        """
         settings = {
             "PULUMI_BACKEND_URL": self.settings.backend_url,
             "DATALOOP_API_URL": self.settings.dataloop_api_url,
         }
-        return {name: value for name, value in settings.items() if value} | dict(self.own_variables)
+        named = {name for each in self.settings.organizations.values() for name in each.names}
+        return (
+            {name: value for name, value in settings.items() if value}
+            | dict(self.own_variables)
+            | dict.fromkeys(named - set(organizations.STANDARD), "")
+        )
+
+    def variables_of(self, organization_id: str) -> dict[str, str]:
+        """The same with the Dataloop credentials of an organization, where it has its own.
+
+        Raises:
+            NoCredentials: they are not where the settings say.
+        """
+        credentials = self.settings.organizations.get(organization_id)
+        if credentials is None:
+            return self.variables()
+        try:
+            return self.variables() | credentials.read({**os.environ, **self.own_variables})
+        except organizations.Unset as error:
+            place = self.place(("organizations", organization_id, error.key))
+            what = f"{error.what}; it has to hold {_HELD[error.key.partition('_')[0]]}"
+            heading = f"Organization {organization_id} has no Dataloop credentials in {self.name}:"
+            raise NoCredentials(heading, [Problem(place, what)]) from None
+
+    def place(self, parts: Sequence[str]) -> str:
+        """Where a setting stands: file, line and path, or the path alone where there is no file."""
+        file = self.customers_dir / SETTINGS_FILE
+        return _place(read_yaml(file), parts) if file.is_file() else ".".join(parts)
+
+
+_HELD = {
+    "token": "a token of an owner of that organization",
+    "username": "the user of a machine's login",
+    "password": "the password of a machine's login",
+}
+_MESSAGES = {
+    "bool_type": "must be true or false, without quotes",
+    "string_type": "must be text (numbers in quotes)",
+    "model_type": "must hold keys of its own, each with a value",
+    "dict_type": "must hold keys of its own, each with a value",
+}
+
+
+def _problem(file: YamlFile, error: Mapping[str, Any]) -> Problem:
+    parts = [str(part) for part in error["loc"] if part != "[key]"]
+    if error["type"] == "value_error":
+        what = str(error["ctx"]["error"])
+    elif error["type"] == "extra_forbidden":
+        what = f"is not a setting: {organizations.ONE_OF if len(parts) > 1 else _KEYS}"
+    else:
+        what = _MESSAGES.get(error["type"], str(error["msg"]).lower())
+    return Problem(_place(file, parts), what)
+
+
+_KEYS = f"there are {', '.join(EnvironmentSettings.model_fields)}"
+
+
+def _place(file: YamlFile, parts: Sequence[str]) -> str:
+    _, line = file.line(parts)
+    return f"{file.path}:{line}: {'.'.join(parts)}" if line else f"{file.path}: {'.'.join(parts)}"

@@ -117,3 +117,6 @@ class RecordError(DataloopStsError):
         self.labels = None if labels is None else dict(labels)
         super().__init__(f"{heading} {'; '.join(map(str, problems))}")
 
+
+class NoCredentials(RecordError):  # noqa: N818
+    """The Dataloop credentials of an organization are not where the environment's settings say; nothing was begun."""

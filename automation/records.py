@@ -7,7 +7,7 @@ config, ``Pulumi.dev.yaml``, and is read and edited the same way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,22 @@ def own_stack_if_valid(environment: Environment) -> list[Record]:
         return [_own_stack(environment)]
     except RecordError:
         return []
+
+
+def unused_organizations(environment: Environment, found: Iterable[Record | RecordError]) -> list[Problem]:
+    """Organizations that the settings give credentials and no record is of: most likely ids that are mistyped.
+
+    Args:
+        environment: whose settings.
+        found: all of its records; where one is mistaken, its organization may be the one, and nothing is said.
+    """
+    known = list(found)
+    if any(isinstance(each, RecordError) for each in known):
+        return []
+    records = [each for each in known if isinstance(each, Record)] + own_stack_if_valid(environment)
+    unused = set(environment.settings.organizations) - {record.spec.organization_id for record in records}
+    what = "no record is of this organization: correct the id, or take it out"
+    return [Problem(environment.place(("organizations", each)), what) for each in sorted(unused)]
 
 
 def parse(environment: Environment, customer: str, file: YamlFile) -> Record:

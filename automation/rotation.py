@@ -104,8 +104,9 @@ def rotate(stack: Stack, *, older_than: int | None = None, finish: bool = False,
         NoSuchStack: there is no connection yet.
         DataloopStsError: another key is still kept.
         RotationStopped: the update failed or was interrupted; the same call goes on with it.
-        RecordError: the record cannot be edited.
+        RecordError: the record cannot be edited, or there are no credentials for Dataloop; nothing was begun.
     """
+    stack.variables()  # or the record would be edited for nothing
     spec = stack.spec
     wanted, key = spec.access_key, key_in_use(stack.state(), stack.stack)
     under_way = wanted.generation != key.generation or not key.settled

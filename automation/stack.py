@@ -98,6 +98,14 @@ class Stack:
         key = self.spec.access_key.model_copy(update={"generation": generation, "retiring": retiring})
         return replace(self, spec=self.spec.model_copy(update={"access_key": key}))
 
+    def variables(self) -> dict[str, str]:
+        """The environment variables of its runs, over those of the process: its organization's credentials among them.
+
+        Raises:
+            NoCredentials: they are not where the environment's settings say.
+        """
+        return self.environment.variables_of(self.spec.organization_id)
+
     # --- what changes the world, and what shows it beforehand
 
     def preview(self, *, refresh: bool = False) -> Outcome:
@@ -235,7 +243,8 @@ class Stack:
     ) -> Outcome:
         started = time.monotonic()
         hearing, workspace, urls = Hearing(self.on_event), self._workspace, list[str]()
-        known = {**os.environ, **self.environment.variables()}
+        own = self.variables()
+        known = {**os.environ, **own}
 
         def say(line: str) -> None:
             if found := _URL.search(line):
@@ -251,7 +260,7 @@ class Stack:
                 program=partial(program.declare_configured, adopted, variables=known) if declares else None,
                 on_output=say,
                 on_event=hearing,
-                variables=variables,
+                variables={**own, **(variables or {})},
                 diagnostics=hearing.errors,
                 **ends,
             )

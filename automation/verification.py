@@ -23,8 +23,8 @@ def verify_connection(stack: Stack) -> Report:
         StackError: the state cannot be read.
         DataloopError: the token is wrong, or there was no answer.
     """
+    client = DataloopClient.shared({**os.environ, **stack.variables()})
     deployed = stack.state(show_secrets=True)
-    client = DataloopClient.shared({**os.environ, **stack.environment.variables()})
     report = verify(deployment.verification_request(deployed, stack.stack), seconds=settle_seconds())
     tests = [_test(client, name, id_) for name, id_ in deployment.driver_ids(deployed).items()]
     checks = (*report.checks, *tests)

@@ -57,7 +57,10 @@ class AwsReady(_Part):
 
 
 class DataloopReady(_Part):
-    """The sandbox's Dataloop: `token` is the organization owner's, valid as long as the sandbox lives."""
+    """The sandbox's Dataloop: `token` is the organization owner's, valid as long as the sandbox lives.
+
+    The `foreign_` organization is a second one, with an owner and a project of its own.
+    """
 
     api_url: str
     token: str = Field(repr=False)
@@ -66,6 +69,9 @@ class DataloopReady(_Part):
     other_project_id: str
     non_owner_token: str = Field(repr=False)
     expired_token: str = Field(repr=False)
+    foreign_org_id: str
+    foreign_project_id: str
+    foreign_token: str = Field(repr=False)
     control_url: str
     username: str
     password: str = Field(repr=False)

@@ -15,10 +15,10 @@ from automation import new_record
 from automation.cli.frame import BAD_INPUT, Customer, Json, app, common
 from automation.cli.lifecycle import record_of
 from automation.environment import Environment
-from automation.errors import RecordError
+from automation.errors import NoCredentials, RecordError
 from automation.new_record import NewRecord
 from automation.origins import annotated, origins, resolved
-from automation.records import INVALID, Record, all_of
+from automation.records import INVALID, Record, all_of, unused_organizations
 from automation.selection import Selection
 from dataloop_sts.errors import Problem
 
@@ -89,16 +89,21 @@ def new(
 def validate(context: typer.Context, select: Select = None, names: NamesFile = None, as_json: Json = False) -> None:
     """Check records, all of them by default, and tell every mistake at once. Exit code 2: there are some."""
     found = selected(context, select, names)
+    environment = Environment.of(common(context).environment, Path.cwd())
+    of_settings = [] if select or names else unused_organizations(environment, found.values())
     mistakes = {customer: error for customer, error in found.items() if isinstance(error, RecordError)}
     if as_json or common(context).json:
         invalid = [{"customer": customer, "problems": _told(error)} for customer, error in mistakes.items()]
-        typer.echo(json.dumps({"valid": len(found) - len(mistakes), "invalid": invalid}, indent=2))
-        raise typer.Exit(BAD_INPUT if mistakes else 0)
+        told = {"valid": len(found) - len(mistakes), "invalid": invalid, "settings": list(map(str, of_settings))}
+        typer.echo(json.dumps(told, indent=2))
+        raise typer.Exit(BAD_INPUT if mistakes or of_settings else 0)
+    if of_settings:
+        raise RecordError(f"The settings of {environment.name} do not fit the records:", of_settings)
     if mistakes:
         # a mistake of the defaults is that of every record: it is told once
-        told = dict.fromkeys(text for error in mistakes.values() for text in _told(error))
+        texts = dict.fromkeys(text for error in mistakes.values() for text in _told(error))
         heading = f"{len(mistakes):,} of {_counted(found)} not valid:"
-        raise RecordError(heading, [Problem("", text) for text in told])
+        raise RecordError(heading, [Problem("", text) for text in texts])
     typer.echo(f"{_counted(found)} valid.")
 
 
@@ -130,6 +135,7 @@ def show(context: typer.Context, customer: Customer = None, as_json: Json = Fals
             "stack": record.stack,
             "path": str(record.path),
             "labels": dict(record.labels),
+            "credentials": _credentials(record),
             "spec": resolved(record),
             "origins": origins(record),
         }
@@ -137,7 +143,19 @@ def show(context: typer.Context, customer: Customer = None, as_json: Json = Fals
         return
     labels = "".join(f", {key}={value}" for key, value in record.labels.items())
     typer.echo(f"# {record.path}: stack {record.stack}{labels}")
+    typer.echo(f"# Dataloop credentials: {_credentials(record)}")
     typer.echo(annotated(record))
+
+
+def _credentials(record: Record) -> str:
+    """Where those of its organization are, or why they are not there."""
+    organization = record.spec.organization_id
+    own = record.environment.settings.organizations.get(organization)
+    try:
+        record.environment.variables_of(organization)
+    except NoCredentials as error:
+        return error.problems[0].message
+    return own.places if own else "those of the shell"
 
 
 def _told(error: RecordError) -> list[str]:

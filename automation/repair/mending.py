@@ -53,8 +53,10 @@ def repair(connection: Stack) -> Iterator[Finding]:
     Raises:
         StackLocked: a run lives, or may live on another machine; nothing was touched.
         NoSuchStack: no run ever began.
+        NoCredentials: there are none for Dataloop; nothing was touched.
         StackError, AwsError: the state cannot be read or written, AWS cannot be looked at.
     """
+    connection.variables()  # or it would end half-way
     begun: datetime | None = None
     backend = _backend(connection)
     files = lock_files(backend, PROJECT, connection.stack)
@@ -200,7 +202,9 @@ def _write(connection: Stack, exported: dict[str, Any], deployed: dict[str, Any]
         connection.command(["stack", "import", "--file", str(file)])
     if taken:
         targets = [f"--target={resource['urn']}" for resource in taken]
-        connection.command(["refresh", "--yes", "--skip-preview", "--color", "never", *targets])
+        connection.command(
+            ["refresh", "--yes", "--skip-preview", "--color", "never", *targets], variables=connection.variables()
+        )
 
 
 def _is_creating(operation: Mapping[str, Any], kind: str) -> bool:

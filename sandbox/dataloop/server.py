@@ -51,11 +51,13 @@ class DataloopServer:
         token: A token of an owner of the organization.
         non_owner_token: A token of a member who is not an owner.
         expired_token: A token of the owner that has expired.
+        foreign_token: A token of the owner of the foreign organization, who is nobody in the other one.
         username, password: A machine-to-machine login, of an owner too.
 
     Attributes that never change:
         org_id, project_id, other_project_id: An organization and its two projects.
-        foreign_org_id, foreign_project_id: An organization that none of the tokens' users belongs to, and its project.
+        foreign_org_id, foreign_project_id: An organization that none of the other tokens' users belongs to, and its
+            project.
     """
 
     org_id = ORG_ID
@@ -69,6 +71,7 @@ class DataloopServer:
     token: str
     non_owner_token: str
     expired_token: str
+    foreign_token: str
     username: str
     password: str
 
@@ -123,6 +126,7 @@ class DataloopServer:
         self.token = tokens.issue(OWNER.email, _TOKEN_LIFETIME_S)
         self.non_owner_token = tokens.issue(MEMBER.email, _TOKEN_LIFETIME_S)
         self.expired_token = tokens.issue(OWNER.email, -3600)
+        self.foreign_token = tokens.issue(FOREIGNER.email, _TOKEN_LIFETIME_S)
         self.username, self.password = login.username, login.password
         faults, calls = FaultPlan(API_ROOT), CallLog()
         application = make_application(

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from automation.environment import Environment, EnvironmentSettings
+from automation.organizations import Credentials
 from automation.records import find
 from dataloop_sts.spec import ConnectionSpec
 
@@ -54,7 +55,8 @@ def test_every_spec_that_a_page_shows_is_valid(page: str) -> None:
 
 def test_the_records_page_lists_every_setting_of_an_environment() -> None:
     page = (ROOT / "docs" / "records.md").read_text()
-    rows = [f"| `{name}` | {field.description} |" for name, field in EnvironmentSettings.model_fields.items()]
+    fields = EnvironmentSettings.model_fields | Credentials.model_fields
+    rows = [f"| `{name}` | {field.description} |" for name, field in fields.items()]
     assert [row for row in rows if row not in page] == []
 
 

@@ -42,6 +42,8 @@ _NOT_ERRORS = {
     "Audit of <> in <>, AWS account <>",
     "Connection of <> in <>, AWS account <>",
     "as the spec says",
+    "# Dataloop credentials: <>",
+    "those of the shell",
     "It cannot be adopted like this.",
     "It can be adopted: --apply does it.",
     "Everything is the stack's already.",
