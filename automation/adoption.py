@@ -6,8 +6,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from automation.auditing import MAX_KEY_AGE_DAYS
-from automation.connection import Connection
+from automation.connection import MAX_KEY_AGE_DAYS, Connection
 from automation.errors import NoSuchStack
 from automation.results import Outcome
 from dataloop_sts import adoption

@@ -14,14 +14,8 @@ from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.live import look
 from dataloop_sts.verify import VerificationRequest
 
-MAX_KEY_AGE_DAYS = 90
-"""The age from which AWS's own rules call an access key old.
 
-https://docs.aws.amazon.com/securityhub/latest/userguide/iam-controls.html#iam-3
-"""
-
-
-def audit_connection(connection: Stack, *, max_key_age_days: int = MAX_KEY_AGE_DAYS, use_state: bool = True) -> Report:
+def audit_connection(connection: Stack, *, max_key_age_days: int, use_state: bool) -> Report:
     """Audits a connection; changes nothing.
 
     Args:

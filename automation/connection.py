@@ -1,17 +1,28 @@
-"""One customer's connection, with all that can be done with it; what each command does has a module of its own."""
+"""One customer's connection, with all that can be done with it; what each command does has a module of its own.
+
+Those modules are imported when they are needed: they bring the clients of AWS and Dataloop along.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from automation import auditing, repair, rotation, verification
-from automation.auditing import MAX_KEY_AGE_DAYS
-from automation.repair import Finding
+from automation import rotation
 from automation.rotation import Rotation
 from automation.stack import Stack
-from dataloop_sts import audit, verify
 from dataloop_sts.spec import ConnectionSpec
+
+if TYPE_CHECKING:
+    from automation.repair.mending import Finding
+    from dataloop_sts import audit, verify
+
+MAX_KEY_AGE_DAYS = 90
+"""The age from which AWS's own rules call an access key old.
+
+https://docs.aws.amazon.com/securityhub/latest/userguide/iam-controls.html#iam-3
+"""
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,9 @@ class Connection(Stack):
         Raises:
             NoSuchStack, StackError, DataloopError: as for ``verification.verify_connection``.
         """
-        return verification.verify_connection(self)
+        from automation.verification import verify_connection
+
+        return verify_connection(self)
 
     def rotate(
         self,
@@ -69,7 +82,9 @@ class Connection(Stack):
         Raises:
             AwsError, DataloopError, StackError: it could not be looked at.
         """
-        return auditing.audit_connection(self, max_key_age_days=max_key_age_days, use_state=use_state)
+        from automation.auditing import audit_connection
+
+        return audit_connection(self, max_key_age_days=max_key_age_days, use_state=use_state)
 
     def repair(self, on_finding: Callable[[Finding], None] | None = None) -> tuple[Finding, ...]:
         """Mends the stack after a run that was killed; nothing is found where nothing is broken.
@@ -81,10 +96,12 @@ class Connection(Stack):
 
         Raises:
             StackLocked: a run lives, or may live on another machine; nothing was touched.
-            NoSuchStack, StackError, AwsError: as for ``repair.repair``.
+            NoSuchStack, StackError, AwsError: as for ``repair.mending.repair``.
         """
+        from automation.repair.mending import repair
+
         findings: list[Finding] = []
-        for finding in repair.repair(self):
+        for finding in repair(self):
             findings.append(finding)
             if on_finding:
                 on_finding(finding)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automation.errors import NoSuchStack
-from dataloop_sts.audit import Recorded
 from dataloop_sts.verify import VerificationRequest
+
+if TYPE_CHECKING:
+    from dataloop_sts.audit import Recorded
 
 # How the engine marks a secret in an exported deployment:
 # https://github.com/pulumi/pulumi/blob/master/sdk/go/common/resource/sig/sig.go
@@ -39,6 +41,8 @@ def driver_ids(deployed: Mapping[str, Any]) -> dict[str, str]:
 
 def recorded(deployed: Mapping[str, Any]) -> Recorded | None:
     """What the stack remembers of its connection; None where it has none."""
+    from dataloop_sts.audit import Recorded
+
     found: dict[str, Any] = {}
     keys: list[str] = []
     for resource in _resources(deployed):

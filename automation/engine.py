@@ -2,11 +2,12 @@
 
 The automation API's own `Stack` starts up to eight processes for an update (version, select, init, config, up, output
 twice, history); only the update itself is needed, since settings are files and outputs are in the state.
+
+Pulumi's SDK is imported when a command is run, not with this module: it takes longer than all that needs no engine.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -14,22 +15,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import grpc
 import psutil
-from google.protobuf import empty_pb2
-from pulumi import automation
-from pulumi.runtime.proto import events_pb2_grpc, language_pb2_grpc
 
 from automation.errors import StackError
-from automation.inline import Program, ProgramServer
 from dataloop_sts.redaction import one_line, redact
+
+if TYPE_CHECKING:
+    from automation.inline import Program
 
 Event = dict[str, Any]
 """An engine event as JSON: https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/events.go."""
@@ -37,6 +35,8 @@ OnOutput = Callable[[str], None]
 OnEvent = Callable[[Event], None]
 
 
+SDK = threading.RLock()
+"""Held while Pulumi's SDK is imported: its modules import each other in circles, and two threads would see halves."""
 RUN_BY_VARIABLE = "DATALOOP_STS_RUN_BY"
 """In the CLI's environment the process that started it: another parent means that this one is dead."""
 GRACE_S = 60.0
@@ -203,6 +203,8 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
 @cache
 def _usable_cli(path: str) -> None:
     """Makes sure of the CLI on this PATH; asked for its version once."""
+    with SDK:
+        from pulumi import automation
     try:
         automation.PulumiCommand()
     except (FileNotFoundError, automation.InvalidVersionError) as error:
@@ -211,42 +213,12 @@ def _usable_cli(path: str) -> None:
         ) from None
 
 
-@contextmanager
-def _serving(program: Program | None, on_event: OnEvent | None) -> Iterator[list[str]]:
-    """Serves the program and hears the events, on loopback; yields the arguments that tell the CLI where."""
+def _serving(program: Program | None, on_event: OnEvent | None) -> AbstractContextManager[list[str]]:
     if program is None and on_event is None:
-        yield []
-        return
-    server = grpc.server(ThreadPoolExecutor(max_workers=4), options=_NO_SIZE_LIMIT)
-    language = ProgramServer(program) if program else None
-    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    arguments: list[str] = []
-    if language:
-        language_pb2_grpc.add_LanguageRuntimeServicer_to_server(language, server)
-        arguments += [f"--client={address}", "--exec-kind", "auto.inline"]
-    if on_event:
-        events_pb2_grpc.add_EventsServicer_to_server(_Listener(on_event), server)
-        arguments += ["--event-log", f"tcp://{address}"]
-    server.start()
-    try:
-        yield arguments
-    finally:
-        if language:
-            language.wait()
-        server.stop(0).wait()
-
-
-_NO_SIZE_LIMIT = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-
-
-class _Listener(events_pb2_grpc.EventsServicer):
-    def __init__(self, on_event: OnEvent) -> None:
-        self._on_event = on_event
-
-    def StreamEvents(self, request_iterator: Iterator[Any], context: grpc.ServicerContext) -> Any:  # noqa: N802
-        for request in request_iterator:
-            self._on_event(json.loads(request.event))
-        return empty_pb2.Empty()
+        return nullcontext([])
+    with SDK:
+        from automation.inline import serving
+    return serving(program, on_event)
 
 
 # What the CLI says besides, wherever something failed.

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from automation.backend import Backend
 from automation.diagnosis import NO_STACK
-from automation.engine import OnOutput, Stop
+from automation.engine import SDK, OnOutput, Stop
 from automation.environment import Environment
 from automation.errors import NoSuchStack, StackLocked
 from automation.events import Hearing, OnEvent
@@ -25,10 +25,13 @@ from automation.files import write_whole
 from automation.records import Record
 from automation.results import Outcome, PastRun
 from automation.workspace import Limit, Workspace
-from dataloop_sts import naming, program
+from dataloop_sts import naming
 from dataloop_sts.adopted import NOTHING, Adopted
 from dataloop_sts.losses import CONFIRM_VARIABLE
 from dataloop_sts.spec import ConnectionSpec
+
+if TYPE_CHECKING:
+    from automation.inline import Program
 
 _URL = re.compile(r"View (?:Live|in Browser)[^:]*: (https://\S+)")
 
@@ -244,7 +247,6 @@ class Stack:
         started = time.monotonic()
         hearing, workspace, urls = Hearing(self.on_event), self._workspace, list[str]()
         own = self.variables()
-        known = {**os.environ, **own}
 
         def say(line: str) -> None:
             if found := _URL.search(line):
@@ -257,7 +259,7 @@ class Stack:
             run = partial(
                 workspace.run,
                 [command, "--suppress-outputs", "--color", "never", *arguments],
-                program=partial(program.declare_configured, adopted, variables=known) if declares else None,
+                program=_program(adopted, {**os.environ, **own}) if declares else None,
                 on_output=say,
                 on_event=hearing,
                 variables={**own, **(variables or {})},
@@ -294,6 +296,12 @@ class Stack:
             with _under_way_lock:
                 del _under_way[self._key]
             run.ended.set()
+
+
+def _program(adopted: Adopted, variables: Mapping[str, str]) -> Program:
+    with SDK:  # and the AWS package, which takes longer still: not for a command that declares nothing
+        from dataloop_sts import program
+    return partial(program.declare_configured, adopted, variables=variables)
 
 
 class _Run:

@@ -8,12 +8,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from dataloop_sts.aws import MISSING, Aws, aws_errors
-from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import AwsError, NotFound, UnexpectedAnswer
 from dataloop_sts.probes import PROBE_NAME, RANDOM_PROBE_PREFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from dataloop_sts.dataloop import DataloopClient
 
 CONFIRM_VARIABLE = "DATALOOP_STS_CONFIRM_DELETE"
 PLATFORM_FOLDER = ".dataloop/"

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automation.auditing import MAX_KEY_AGE_DAYS
 from automation.cli.frame import FAILED, FINDING, Customer, Json, app, common
 from automation.cli.lifecycle import connection_of
+from automation.connection import MAX_KEY_AGE_DAYS
 from dataloop_sts.audit import SEVERITIES, Report
 from dataloop_sts.audit.junit import junit
 

@@ -21,7 +21,7 @@ from automation.adoption import Adoption, AdoptionRefused
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.records import find
-from automation.repair import repair
+from automation.repair.mending import repair
 from tests.adoption.by_hand import Hand
 from tests.e2e.harness import CHECKOUT, Project, World, eventually
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from automation.auditing import audit_connection
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.records import find
@@ -69,6 +68,6 @@ def test_an_audit_is_clean_after_up_finds_what_others_change_and_is_clean_again(
 
 
 def _found(connection: Connection) -> tuple[Finding, ...]:
-    report = audit_connection(connection)
+    report = connection.audit()
     assert report.not_looked_at == ()
     return report.findings

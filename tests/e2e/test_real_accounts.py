@@ -14,7 +14,6 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from automation.auditing import audit_connection
 from automation.cli.frame import app
 from automation.connection import Connection
 from automation.environment import Environment
@@ -253,7 +252,7 @@ def test_a_customers_account_is_connected_by_a_role_that_may_do_no_more_than_tha
     # a shut-off, and what people spoil, are mended in one run, together with changes of the record
     customer.command("revoke", CUSTOMER, "--yes")
     customer.spoil()
-    found = {finding.check for finding in audit_connection(customer.connection, use_state=False).findings}
+    found = {finding.check for finding in customer.connection.audit(use_state=False).findings}
     assert found == {"boundary-missing", "key-inactive", "role-sessions-revoked", "user-permission"}
     customer.iam.delete_user_policy(UserName=NAME, PolicyName="theirs")
     customer.record["aws"]["tags"] = {"team": "data"}
@@ -264,7 +263,7 @@ def test_a_customers_account_is_connected_by_a_role_that_may_do_no_more_than_tha
     assert customer.connection.outputs()["access_key_generation"] == 2
     _is_as_the_record_says(customer, {"team": "data"})
     assert customer.iam.get_role(RoleName=NAME)["Role"]["MaxSessionDuration"] == 3600
-    assert audit_connection(customer.connection, use_state=False).at_or_above("high") == ()
+    assert customer.connection.audit(use_state=False).at_or_above("high") == ()
 
     customer.s3.put_object(Bucket="acme-made", Key=".dataloop/state", Body=b"the platform's")
     customer.connection.destroy()

@@ -27,7 +27,7 @@ from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import RotationStopped, StackLocked
 from automation.records import Record, find
-from automation.repair import repair
+from automation.repair.mending import repair
 from tests.e2e.harness import CHECKOUT, World, eventually
 from tests.rotation.holding import Door, door_to
 from tests.rotation.prober import Probes, probing
