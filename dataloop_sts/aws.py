@@ -1,6 +1,7 @@
 """Clients of AWS for what looks at or touches AWS outside Pulumi's resources: time limits, retries, clear errors.
 
-boto3 is imported when a client is made, not with this module: the Pulumi program describes the steps and makes no call.
+They are botocore's: what boto3 lays over it (resources, transfers) is not used, and takes time to import. botocore too
+is imported when credentials are taken up, not with this module: the Pulumi program describes steps and makes no call.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -17,9 +19,10 @@ from dataloop_sts.refusals import reason
 from dataloop_sts.spec_parts import DeployRoleSpec
 
 if TYPE_CHECKING:
-    from boto3.session import Session
     from botocore.config import Config
     from botocore.exceptions import ClientError
+    from botocore.loaders import Loader
+    from botocore.session import Session
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
@@ -84,23 +87,17 @@ class Aws:
         session_token: SecretStr | None = None,
         deploy_role: DeployRoleSpec | None = None,
     ) -> None:
-        import boto3
-
         self.region = region
         with _usable_settings():
-            self._session = boto3.Session(
-                aws_access_key_id=access_key_id,
-                aws_secret_access_key=secret_access_key.get_secret_value() if secret_access_key else None,
-                aws_session_token=session_token.get_secret_value() if session_token else None,
-                region_name=region,
-            )
+            self._session = _new_session(region)
+        if access_key_id is not None and secret_access_key is not None:
+            token = session_token.get_secret_value() if session_token else None
+            self._session.set_credentials(access_key_id, secret_access_key.get_secret_value(), token)
         if deploy_role:
             self._session = self._assumed(deploy_role)
 
     def _assumed(self, role: DeployRoleSpec) -> Session:
         """A session of the role, which is assumed anew before it ends: emptying a large bucket takes hours."""
-        import boto3
-        import botocore.session
         from botocore.credentials import RefreshableCredentials
 
         sts = self.sts()
@@ -117,30 +114,34 @@ class Aws:
                 "expiry_time": credentials["Expiration"].isoformat(),
             }
 
-        inner = botocore.session.get_session()
+        session = _new_session(self.region)
         credentials = RefreshableCredentials.create_from_metadata(assume(), assume, "assume-role")
-        inner.register_component("credential_provider", _Given(credentials))
-        return boto3.Session(botocore_session=inner, region_name=self.region)
+        session.register_component("credential_provider", _Given(credentials))
+        return session
 
     def s3(self) -> S3Client:
         """A client of S3."""
-        with _usable_settings():
-            return self._session.client("s3", config=_config())
+        client: S3Client = self._client("s3")
+        return client
 
     def iam(self) -> IAMClient:
         """A client of IAM."""
-        with _usable_settings():
-            return self._session.client("iam", config=_config())
+        client: IAMClient = self._client("iam")
+        return client
 
     def kms(self) -> KMSClient:
         """A client of KMS."""
-        with _usable_settings():
-            return self._session.client("kms", config=_config())
+        client: KMSClient = self._client("kms")
+        return client
 
     def sts(self) -> STSClient:
         """A client of STS, at the region's own endpoint."""
+        client: STSClient = self._client("sts")
+        return client
+
+    def _client(self, service: str) -> Any:
         with _usable_settings():
-            return self._session.client("sts", config=_config())
+            return self._session.create_client(service, config=_config())
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,23 @@ class _Given:
 
     def load_credentials(self) -> Any:
         return self.credentials
+
+
+def _new_session(region: str) -> Session:
+    from botocore.session import get_session
+
+    session = get_session()
+    session.set_config_variable("region", region)
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    return session
+
+
+@cache
+def _loader(search_path: str | None) -> Loader:
+    """What reads AWS's descriptions of its services, megabytes of JSON, and keeps them: one for all credentials."""
+    from botocore.loaders import create_loader
+
+    return create_loader(search_path)
 
 
 def _config() -> Config:
