@@ -1,6 +1,6 @@
 # The two commands: `make demo` and `make test`. Both set up what they need; nothing else is installed by hand.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench format lock clean
+.PHONY: help setup demo test drill bench format lock clean
 
 PYTHON := .venv/bin/python
 
@@ -30,6 +30,9 @@ test: .venv/.dev setup ## Check format, lint, types and layers, then run every t
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
 	$(PYTHON) -m pytest -n auto
+
+drill: .venv/.dev setup ## Larger runs than those of `make test`: fleets that fail and are killed; SEED=N varies when
+	$(PYTHON) -m pytest -n 0 -s drills
 
 bench: setup ## Run the benchmarks, each in a world of its own; docs/ tells what they showed
 	@for file in benchmarks/[a-z]*.py; do \

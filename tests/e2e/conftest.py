@@ -12,9 +12,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.engine import ensure, ensure_plugins
-from sandbox.instance import Instance
-from tests.e2e.harness import CHECKOUT, Project, World
+from tests.e2e.harness import CHECKOUT, Project, World, running_world
 
 _counter = itertools.count(1)
 
@@ -22,14 +20,8 @@ _counter = itertools.count(1)
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A sandbox of this test worker's own, in processes of its own."""
-    instance = Instance(CHECKOUT, state_dir=tmp_path_factory.mktemp("sandbox") / "state")
-    instance.prepare()
-    ensure_plugins(ensure(lambda _: None), instance.pulumi_home, lambda _: None)
-    instance.up()
-    try:
-        yield World(instance.ready(), instance.process_environment())
-    finally:
-        instance.down()
+    with running_world(tmp_path_factory.mktemp("sandbox") / "state") as world:
+        yield world
 
 
 def _project(world: World, parent: Path, **changes: Any) -> Project:

@@ -8,7 +8,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import yaml
 
 from automation import engine
 from dataloop_sts.program import declare_configured
+from sandbox.engine import ensure, ensure_plugins
+from sandbox.instance import Instance
 from sandbox.inventory import inventory
 from sandbox.ready import ReadyFile
 
@@ -92,6 +95,19 @@ class World:
             answer = session.request(method, url, json=body, headers=headers, timeout=30)
         answer.raise_for_status()
         return answer
+
+
+@contextmanager
+def running_world(state_dir: Path) -> Iterator[World]:
+    """A sandbox of its own, with its state in a folder of its own, while it lasts."""
+    instance = Instance(CHECKOUT, state_dir=state_dir)
+    instance.prepare()
+    ensure_plugins(ensure(lambda _: None), instance.pulumi_home, lambda _: None)
+    instance.up()
+    try:
+        yield World(instance.ready(), instance.process_environment())
+    finally:
+        instance.down()
 
 
 @dataclass

@@ -6,14 +6,23 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from drills.leftovers import Watch, watching
 from tests.e2e.harness import CHECKOUT, Project, eventually
 
 _CLI = str(CHECKOUT / ".venv" / "bin" / "dataloop-sts")
+
+
+@pytest.fixture
+def watch(tmp_path: Path) -> Iterator[Watch]:
+    with watching(tmp_path) as watch:
+        yield watch
 
 
 def _start(project: Project, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -44,7 +53,8 @@ def _write(project: Project, folder: Path, customer: str, **more: Any) -> None:
     (folder / f"{customer}.yaml").write_text(yaml.safe_dump(spec))
 
 
-def test_a_fleet_is_done_to_its_end_over_failures_and_a_kill(project: Project) -> None:
+def test_a_fleet_is_done_to_its_end_over_failures_and_a_kill(project: Project, watch: Watch) -> None:
+    project.extra = watch.environment
     folder = project.folder / "customers" / "dev"
     folder.mkdir(parents=True)
     (folder / "_environment.yaml").write_text("sandbox: true\n")
@@ -93,6 +103,8 @@ def test_a_fleet_is_done_to_its_end_over_failures_and_a_kill(project: Project) -
     assert report["summary"]["unchanged"] == 6
     assert _fleet(project, "up", "--only-failed", PATH="/usr/bin:/bin")[0] == {}
 
-    log = (file.parent / "log.jsonl").read_text()
-    for secret in (project.world.ready.dataloop.token, project.world.ready.aws.secret_access_key):
-        assert secret not in log + file.read_text()
+    watch.assert_no_process()
+    watch.assert_no_file()
+    ready = project.world.ready
+    secrets = {ready.dataloop.token: "the token", ready.aws.secret_access_key: "the secret access key"}
+    watch.assert_no_secret(secrets, file.parents[2], locks.parent)
