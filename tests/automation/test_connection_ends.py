@@ -16,6 +16,7 @@ from automation import engine
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import Interrupted, StackError, TimedOut
+from dataloop_sts import program  # noqa: F401 - loads the SDK, which takes most of the second that a run has here
 from dataloop_sts.errors import InvalidSetting
 from dataloop_sts.spec import ConnectionSpec
 
