@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from automation.adoption import Adoption
 from automation.cli.frame import FAILED, FINDING, Customer, Json, app, common
 from automation.cli.lifecycle import connection_of
-from dataloop_sts.adoption import Report
+
+if TYPE_CHECKING:
+    from dataloop_sts.adoption import Report
 
 _COLUMNS = 120
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
@@ -31,6 +29,8 @@ def adopt(
     Buckets, objects, drivers and datasets stay what they are; the access key is replaced. Exit code of the report:
     4: there are dangers, 1: it cannot be applied.
     """
+    from automation.adoption import Adoption
+
     as_json = as_json or common(context).json
     adoption = Adoption.of(connection_of(context, customer, as_json))
     report = adoption.report
@@ -52,6 +52,10 @@ def _document(report: Report, *, applied: bool) -> str:
 
 
 def _print(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     console = Console()
     console.width = min(console.width, _COLUMNS) if console.is_terminal else _COLUMNS
     title = f"Connection of {report.customer} in {report.environment}, AWS account {report.account_id}"

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from automation.cli.frame import FAILED, FINDING, Customer, Json, app, common
 from automation.cli.lifecycle import connection_of
 from automation.connection import MAX_KEY_AGE_DAYS
-from dataloop_sts.audit import SEVERITIES, Report
-from dataloop_sts.audit.junit import junit
+
+if TYPE_CHECKING:
+    from dataloop_sts.audit import Report
 
 _COLUMNS = 120
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
@@ -63,6 +61,8 @@ def audit(
     if as_json or common(context).json or how is Format.json:
         typer.echo(json.dumps(report.document(), indent=2))
     elif how is Format.junit:
+        from dataloop_sts.audit.junit import junit
+
         typer.echo(junit(report, fail_on.value))
     else:
         _print(report)
@@ -74,6 +74,10 @@ def audit(
 
 
 def _print(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     console = Console()
     console.width = min(console.width, _COLUMNS) if console.is_terminal else _COLUMNS
     title = f"Audit of {report.customer} in {report.environment}, AWS account {report.account_id}"
@@ -91,6 +95,8 @@ def _print(report: Report) -> None:
 
 
 def _summary(report: Report) -> str:
+    from dataloop_sts.audit import SEVERITIES
+
     clean = sum(result.result == "clean" for result in report.checks)
     counts = [(sum(f.severity == severity for f in report.findings), severity) for severity in SEVERITIES]
     found = ", ".join(f"{count} {severity}" for count, severity in counts if count) or "nothing found"

@@ -13,7 +13,6 @@ import yaml
 
 from automation.cli.frame import Customer, app, common
 from automation.cli.lifecycle import record_of
-from dataloop_sts.deployer import deployer_document, deployer_role_arn, deployer_template, deployer_trust
 from dataloop_sts.spec import ConnectionSpec
 
 _PRINCIPAL = re.compile(
@@ -47,6 +46,8 @@ def bootstrap(
 
     Nothing is looked up, changed or written. What the record has to say of the role goes to standard error.
     """
+    from dataloop_sts.deployer import deployer_document, deployer_template, deployer_trust
+
     environment = common(context).environment
     given = record_of(context, customer).spec
     _check(principal, given.aws.partition)
@@ -97,6 +98,8 @@ def _check(principal: str, partition: str) -> None:
 
 
 def _with_role(spec: ConnectionSpec, environment: str, external_id: str) -> ConnectionSpec:
+    from dataloop_sts.deployer import deployer_role_arn
+
     data = spec.model_dump()
     data["aws"]["deploy_role"] = {"arn": deployer_role_arn(spec, environment), "external_id": external_id}
     return ConnectionSpec.parse(data, environment=environment)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from automation.fleet.fleet import OnProgress, Progress
@@ -17,7 +17,8 @@ from automation.fleet.report import Report
 from automation.fleet.rows import ENDINGS, Row
 
 _PIPED_COLUMNS = 160
-_NAMED = 4
+_NAMED = 8
+_BAR_COLUMNS, _ELAPSED_FROM = 20, 60
 _STYLES = {"failed": "bold red", "interrupted": "yellow", "skipped": "dim", "succeeded": "green", "unchanged": "dim"}
 
 
@@ -30,13 +31,12 @@ def shown(operation: str, total: int, *, quiet: bool) -> Iterator[OnProgress]:
         total: how many customers.
         quiet: show nothing, since a program reads the report.
     """
-    console = Console(stderr=True, soft_wrap=True)
+    console = Console(stderr=True)
     if quiet:
         yield lambda progress: None
-    elif console.is_terminal:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Bar(*columns, TextColumn("{task.fields[now]}"), console=console, transient=True) as bar:
-            task = bar.add_task(operation, total=total, now="")
+    elif console.is_terminal and not console.is_dumb_terminal:
+        with _bar(console) as bar:
+            task = bar.add_task(operation, total=total, now=Text())
 
             def live(progress: Progress) -> None:
                 for row in progress.ended:
@@ -44,8 +44,8 @@ def shown(operation: str, total: int, *, quiet: bool) -> Iterator[OnProgress]:
                         _line(console, row)
                 counts = progress.report.counts
                 done = total - progress.waiting - len(progress.running)
-                now = ", ".join(progress.running[:_NAMED])
-                bar.update(task, completed=done, now=f"{counts['failed']} failed  {now}")
+                failed = Text(f"{counts['failed']} failed", "bold red" if counts["failed"] else "dim")
+                bar.update(task, completed=done, now=Text.assemble(failed, f"  {_named(progress.running)}"))
 
             yield live
     else:
@@ -56,6 +56,36 @@ def shown(operation: str, total: int, *, quiet: bool) -> Iterator[OnProgress]:
                     _line(console, row)
 
         yield plain
+
+
+def _bar(console: Console) -> Bar:
+    """Always one line: what does not fit is cut at its end, where the names are."""
+    dots = console.encoding.lower().startswith("utf")
+    rest = Column(no_wrap=True, overflow="ellipsis" if dots else "crop", ratio=1)
+    elapsed = [TimeElapsedColumn()] if console.width >= _ELAPSED_FROM else []
+    return Bar(
+        TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+        BarColumn(bar_width=min(_BAR_COLUMNS, console.width // 6)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        *elapsed,
+        _NowColumn(table_column=rest),
+        console=console,
+        transient=True,
+        expand=True,
+    )
+
+
+class _NowColumn(ProgressColumn):
+    """How many failed, and who is running."""
+
+    def render(self, task: Task) -> Text:
+        now: Text = task.fields["now"]
+        return now
+
+
+def _named(running: Sequence[str]) -> str:
+    more = len(running) - _NAMED
+    return ", ".join(running[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def summary(report: Report, file: Path) -> None:
@@ -69,14 +99,15 @@ def summary(report: Report, file: Path) -> None:
             table.add_row(Text(row.customer), Text(row.outcome, _STYLES[row.outcome]), why)
         console.print(table)
     counts = ", ".join(f"{report.counts[ending]} {ending}" for ending in ENDINGS if report.counts[ending])
-    console.print(Text(f"{report.operation}: {counts or 'nobody to do'} in {report.duration_s:.1f} s. Report: {file}"))
+    said = f"{report.operation}: {counts or 'nobody to do'} in {report.duration_s:.1f} s. Report: {file}"
+    console.print(Text(said), soft_wrap=True)  # a path that is broken cannot be copied
     if report.bad:
         console.print(Text("Once mended, the same command with --only-failed does these."))
 
 
 def _line(console: Console, row: Row) -> None:
     for text in row.repaired:
-        console.print(Text(f"{row.customer}: repaired: {text}"))
+        console.print(Text(f"{row.customer}: repaired: {text}"), soft_wrap=True)
     changes = " ".join(f"{count} {kind}" for kind, count in row.changes.items())
     said = f": {row.error[0]}: {row.error[1]}" if row.error else f" {changes}" if changes else ""
-    console.print(Text(f"{row.customer}: {row.outcome}{said} ({row.duration_s:.1f} s)"))
+    console.print(Text(f"{row.customer}: {row.outcome}{said} ({row.duration_s:.1f} s)"), soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from dataclasses import dataclass
@@ -57,11 +58,19 @@ def common(context: typer.Context) -> Common:
     return found
 
 
+def forgive_output() -> None:
+    """Lets a character that the terminal's encoding lacks be written as its code, not fail a run that is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def run() -> None:
     """Runs the command; a user's mistake is a message of its own and an exit code, never a traceback."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) is signal.SIG_DFL:  # else somebody wants it to live on, such as nohup
             signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: the engine ends cleanly
+    forgive_output()
     try:
         app()
     except RecordError as error:

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from automation import new_record
 from automation.cli.frame import BAD_INPUT, Customer, Json, app, common
@@ -114,6 +111,10 @@ def list_records(context: typer.Context, select: Select = None, names: NamesFile
     if as_json or common(context).json:
         typer.echo(json.dumps(rows, indent=2))
         return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table("customer", "region", "account", "buckets", "labels", "")
     for row in rows:
         labels = " ".join(f"{key}={value}" for key, value in row["labels"].items())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from automation.cli.frame import FAILED, Customer, Json, app, common
 from automation.cli.lifecycle import connection_of
-from dataloop_sts.verify import Report
+
+if TYPE_CHECKING:
+    from dataloop_sts.verify import Report
 
 
 @app.command("verify")
@@ -32,6 +34,9 @@ def verify_live(
 
 
 def _print_report(stack: str, report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("check", "expected", "actual", "", title=f"Connection of stack {stack}", title_justify="left")
     for check in report.checks:
         table.add_row(check.name, check.expected, check.actual, "ok" if check.ok else "[bold red]FAILED[/]")
