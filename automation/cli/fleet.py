@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -14,11 +16,12 @@ from typing import Annotated, Any
 import typer
 
 from automation.cli.fleet_progress import shown, summary
-from automation.cli.frame import CHANGES, FAILED, FINDING, Json, app, common
+from automation.cli.frame import BAD_INPUT, CHANGES, FAILED, FINDING, Json, app, common
 from automation.cli.records import NamesFile, Select
 from automation.environment import Environment
 from automation.errors import RecordError
 from automation.fleet import Fleet, Limits, Operation, Report, not_done
+from automation.fleet.dask import WorkersUnusable, dask_workers
 from automation.fleet.operation import Name
 from automation.records import Record, all_of
 from automation.selection import Selection
@@ -53,6 +56,10 @@ _Format = Annotated[Format, typer.Option("--format", help="How to print the repo
 _Timeout = Annotated[float | None, typer.Option(metavar="SECONDS", min=1, help="What one customer's run may take.")]
 _All = Annotated[bool, typer.Option("--all", help="Run unchanged customers too.")]
 _OlderThan = Annotated[int | None, typer.Option(metavar="DAYS", min=0, help="Leave younger keys alone.")]
+_Dask = Annotated[
+    str | None,
+    typer.Option("--dask", metavar="ADDRESS", help="Run on the workers of this Dask scheduler, tls://HOST:8786."),
+]
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 _OPTIONS: dict[str, tuple[Any, Any]] = {
@@ -68,6 +75,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "only_failed": (_OnlyFailed, False),
     "report_file": (_ReportFile, None),
     "timeout": (_Timeout, None),
+    "dask": (_Dask, None),
     "how": (_Format, Format.text),
     "yes": (_Yes, False),
     "as_json": (Json, False),
@@ -124,8 +132,9 @@ def _run(context: typer.Context, name: Name, given: dict[str, Any]) -> None:
         records = {customer: record for customer, record in records.items() if customer in left}
     if name == "destroy" and records and not given["yes"]:
         typer.confirm(f"Destroy the connections of {_listed(list(records))} in {environment.name}?", abort=True)
-    with shown(name, len(records), quiet=how is not Format.text) as on_progress:
-        fleet = Fleet(environment, limits, on_progress=on_progress)
+    quiet = how is not Format.text
+    with _executor(given["dask"], environment) as where, shown(name, len(records), quiet=quiet) as on_progress:
+        fleet = Fleet(environment, limits, on_progress=on_progress, **where)
         with _stopped_by_signals(fleet):
             report = fleet.run(operation, records, file)
     if how is Format.json:
@@ -156,6 +165,33 @@ def _code(report: Report) -> int:
         return FINDING if classes == {"AuditFinding"} else FAILED
     changed = report.operation == "preview" and report.counts["succeeded"]
     return CHANGES if changed else 0
+
+
+@contextmanager
+def _executor(dask: str | None, environment: Environment) -> Iterator[dict[str, Any]]:
+    """What runs the jobs, as arguments of the fleet: by default threads of this process."""
+    if dask is None:
+        yield {}
+        return
+    _hush_dask()
+    try:
+        with dask_workers(dask, environment) as workers:
+            yield {"executor": workers, "on_stop": workers.stop}
+    except WorkersUnusable as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from None
+
+
+def _hush_dask() -> None:
+    """Keeps off the terminal what Dask logs and warns of: what matters to the run is told in its rows."""
+    try:
+        import distributed  # noqa: F401 - it sets its loggers up
+    except ImportError:
+        return
+    for name in [*logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in ("distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", module="distributed")
 
 
 @contextmanager

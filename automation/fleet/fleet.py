@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from automation.fleet import jobs, log
 from automation.fleet.operation import Operation
 from automation.fleet.queue import Limits, Queue
 from automation.fleet.report import Report
-from automation.fleet.rows import Row, told
+from automation.fleet.rows import Row, not_begun, told
 from automation.records import Record
 from automation.unchanged import is_unchanged
 from dataloop_sts.errors import Problem
@@ -27,7 +27,6 @@ from dataloop_sts.errors import Problem
 Job = Callable[[Environment, str, Operation], Row]
 OnProgress = Callable[["Progress"], None]
 _LOOK_S = 0.2
-_NOT_BEGUN = "NotBegun"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,9 @@ class Fleet:
         environment: where they live.
         limits: bounds of concurrency, and when no further customer is begun.
         executor: runs the jobs; by default threads of this process. One of other processes or machines needs a backend
-            and a project folder that all of them reach.
+            and a project folder that all of them reach; see :func:`automation.fleet.dask.dask_workers`.
+        on_stop: called once the run is stopped, to end the jobs that ``executor`` has under way; those of threads of
+            this process end without it.
         on_progress: hears of everybody who begins or ends, in the thread that called :meth:`run`.
         job: what an executor is given; it can be pickled.
     """
@@ -69,6 +70,7 @@ class Fleet:
     environment: Environment
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     executor: Executor | None = field(default=None, compare=False)
+    on_stop: Callable[[], None] | None = field(default=None, compare=False)
     on_progress: OnProgress | None = field(default=None, compare=False)
     job: Job = field(default=jobs.perform, compare=False)
     _stop: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
@@ -163,7 +165,11 @@ class _Run:
         begun: list[Row] = []
         while record := self._queue.next():
             customer = str(record.customer)
-            future = executor.submit(self._fleet.job, self._fleet.environment, customer, self._operation)
+            try:
+                future = executor.submit(self._fleet.job, self._fleet.environment, customer, self._operation)
+            except BrokenExecutor as error:
+                future = Future()
+                future.set_exception(error)
             self._running[future] = customer
             begun.append(Row(customer, "interrupted"))
         if begun:
@@ -178,6 +184,8 @@ class _Run:
         except BaseException as error:  # of the executor: a worker was lost
             row = Row(customer, "failed", error=told(error), attempts=1)
         self._queue.ended(customer, failed=row.outcome == "failed")
+            if isinstance(error, BrokenExecutor):
+                self._queue.stop(str(error).rstrip("."))
         return row
 
     def _note(self, ended: list[Row]) -> None:
@@ -201,7 +209,7 @@ class _Run:
     def _finish(self) -> None:
         why = self._queue.stopped or ""
         for customer in self._queue.waiting:
-            self._rows[customer] = replace(self._rows[customer], error=(_NOT_BEGUN, f"Not begun: {why}."))
+            self._rows[customer] = not_begun(customer, why)
         try:
             self.report.write(self._file)
         except OSError as error:
@@ -220,6 +228,9 @@ class _Run:
         """Ends the engines under way, each in a thread of its own: it takes as long as their calls."""
         for future, customer in self._running.items():
             record = self._records[customer]
+        if self._fleet.on_stop:
+            self._fleet.on_stop()
+            return
             if customer not in self._canceling and isinstance(record, Record):
                 self._canceling.add(customer)
                 threading.Thread(target=_cancel_until, args=(future, record), daemon=True).start()

@@ -51,3 +51,8 @@ class Row:
 def told(error: BaseException) -> tuple[str, str]:
     """An error's class and message, for a row: on one line, without what a terminal obeys and XML does not allow."""
     return type(error).__name__, one_line(str(error), limit=None)
+
+
+def not_begun(customer: str, why: str) -> Row:
+    """The row of a customer that was not begun, for a reason in words."""
+    return Row(customer, "skipped", error=("NotBegun", f"Not begun: {why}."))
