@@ -182,10 +182,10 @@ class _Run:
         try:
             row = future.result()
         except BaseException as error:  # of the executor: a worker was lost
-            row = Row(customer, "failed", error=told(error), attempts=1)
-        self._queue.ended(customer, failed=row.outcome == "failed")
             if isinstance(error, BrokenExecutor):
                 self._queue.stop(str(error).rstrip("."))
+            row = Row(customer, "failed", error=told(error), attempts=1)
+        self._queue.ended(customer, failed=row.outcome == "failed")
         return row
 
     def _note(self, ended: list[Row]) -> None:
@@ -226,11 +226,11 @@ class _Run:
 
     def _cancel(self) -> None:
         """Ends the engines under way, each in a thread of its own: it takes as long as their calls."""
-        for future, customer in self._running.items():
-            record = self._records[customer]
         if self._fleet.on_stop:
             self._fleet.on_stop()
             return
+        for future, customer in self._running.items():
+            record = self._records[customer]
             if customer not in self._canceling and isinstance(record, Record):
                 self._canceling.add(customer)
                 threading.Thread(target=_cancel_until, args=(future, record), daemon=True).start()
