@@ -1,6 +1,6 @@
 # The two commands: `make demo` and `make test`. Both set up what they need; nothing else is installed by hand.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill bench format lock clean
+.PHONY: help setup demo test drill bench docs format lock clean
 
 PYTHON := .venv/bin/python
 
@@ -38,6 +38,10 @@ bench: setup ## Run the benchmarks, each in a world of its own; docs/ tells what
 	@for file in benchmarks/[a-z]*.py; do \
 	    echo; echo "# $$file"; $(PYTHON) -m "benchmarks.$$(basename "$$file" .py)" || exit 1; \
 	done
+
+docs: .venv/.dev .venv/.project ## Generate the reference of the Python API and the schema of records
+	$(PYTHON) docs/reference.py
+	$(PYTHON) -m automation.schema > docs/connection.schema.json
 
 format: .venv/.dev ## Format the code, and mend what the linter can
 	$(PYTHON) -m ruff format .

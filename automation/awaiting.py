@@ -23,7 +23,7 @@ async def in_thread(
     """Awaits a call that runs a stack, such as ``connection.up``, in a thread.
 
     Where the task is cancelled, by ``asyncio.timeout`` or a task group for example, the stack's run is ended as by
-    :meth:`Stack.cancel`, and waited for; only then the cancellation goes on. What is no run of the engine, such as
+    :meth:`Connection.cancel`, and waited for; only then the cancellation goes on. What is no run of the engine, such as
     ``verify``, is waited for.
 
     Each call has a thread of its own. The few that ``asyncio.to_thread`` shares out would soon all be taken by runs,

@@ -38,10 +38,12 @@ class Connection(Stack):
     """
 
     def verify(self) -> verify.Report:
-        """Proves by real calls that the connection works, and that what must be refused is; ``report.ok`` tells.
+        """Proves by real calls that the connection works, and that what must be refused is; ``ok`` tells.
 
         Raises:
-            NoSuchStack, StackError, DataloopError: as for ``verification.verify_connection``.
+            NoSuchStack: there is no connection.
+            StackError: the state cannot be read.
+            DataloopError: the token is wrong, or there was no answer.
         """
         from automation.verification import verify_connection
 
@@ -96,7 +98,8 @@ class Connection(Stack):
 
         Raises:
             StackLocked: a run lives, or may live on another machine; nothing was touched.
-            NoSuchStack, StackError, AwsError: as for ``repair.mending.repair``.
+            NoSuchStack: no run ever began.
+            StackError, AwsError: the state cannot be read or written, AWS cannot be looked at.
         """
         from automation.repair.mending import repair
 

@@ -64,7 +64,14 @@ class VerificationRequest(steps.Request):
 
 
 class Check(BaseModel):
-    """One call: what should have come of it, and what did."""
+    """One call: what should have come of it, and what did.
+
+    Attributes:
+        name: the bucket or driver and the call, such as ``acme-images: put``.
+        expected: ``allowed``, ``refused``, or ``passes`` for Dataloop's TEST.
+        actual: the same, or in words what came instead.
+        ok: whether it is as it should be.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -75,7 +82,12 @@ class Check(BaseModel):
 
 
 class Report(BaseModel):
-    """All checks; it holds no secret."""
+    """All checks; it holds no secret.
+
+    Attributes:
+        ok: whether every check holds.
+        checks: each call that was made.
+    """
 
     model_config = ConfigDict(frozen=True)
 

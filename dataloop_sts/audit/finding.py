@@ -40,16 +40,22 @@ class Check:
 
 
 class Finding(BaseModel):
-    """One deviation."""
+    """One deviation.
+
+    Attributes:
+        check: the check that found it; all are on the page of the audit.
+        severity: how bad it is.
+        subject: what it is about, for example ``role dataloop-acme-prod``.
+        what: what is wrong, with the evidence.
+        mend: what to do about it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     check: str
     severity: Severity
     subject: str
-    """What it is about, for example ``role dataloop-acme-prod``."""
     what: str
-    """What is wrong, with the evidence."""
     mend: str
 
 
@@ -64,7 +70,16 @@ class CheckResult(BaseModel):
 
 
 class Report(BaseModel):
-    """What an audit found; it holds no secret."""
+    """What an audit found; it holds no secret.
+
+    Attributes:
+        customer, environment: whose connection it is.
+        account_id: the AWS account that was looked at.
+        at: when.
+        findings: the worst first.
+        not_looked_at: what could not be seen, each with the permission that is needed for it.
+        checks: what came of each check.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,7 +88,6 @@ class Report(BaseModel):
     account_id: str
     at: datetime
     findings: tuple[Finding, ...]
-    """The worst first."""
     not_looked_at: tuple[Unseen, ...]
     checks: tuple[CheckResult, ...]
 
