@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from automation import engine
+from automation.files import write_whole
 from automation.repair.in_aws import BUCKET, POLICY, ROLE, USER, Foreign, Leftovers, Made, utc, window
 from automation.repair.locks import lock_files, release
 from automation.stack import Stack
@@ -196,10 +195,14 @@ def _write(connection: Stack, exported: dict[str, Any], deployed: dict[str, Any]
     """
     deployed["pending_operations"] = []
     deployed["resources"] += taken
-    with tempfile.TemporaryDirectory() as folder:  # only its owner may look into it, and secrets are encrypted
-        file = Path(folder) / "state.json"
-        file.write_text(json.dumps(exported), encoding="utf-8")
+    folder = connection.environment.work_dir(connection.stack).absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = folder / "repaired-state.json"  # its secrets are encrypted; one that a kill left is replaced
+    try:
+        write_whole(file, json.dumps(exported), mode=0o600)
         connection.command(["stack", "import", "--file", str(file)])
+    finally:
+        file.unlink(missing_ok=True)
     if taken:
         targets = [f"--target={resource['urn']}" for resource in taken]
         connection.command(
