@@ -87,7 +87,7 @@ def find(environment: Environment, customer: str | None) -> Record:
     files = files_of(environment, customer)
     if not files:
         path = folder / f"{customer}.yaml"
-        known = ", ".join(sorted(_record_files(folder))[:10])
+        known = ", ".join(sorted(record_files(folder))[:10])
         what = f"{path} does not exist; " + (f"there are: {known}" if known else "no customer has one yet")
         raise RecordError(f"There is no record of customer {customer!r} in {environment.name}:", [Problem("", what)])
     return _read(environment, customer, files, _defaults(folder))
@@ -106,7 +106,7 @@ def all_of(environment: Environment) -> dict[str, Record | RecordError]:
     folder = environment.customers_dir
     defaults = _defaults(folder)
     found: dict[str, Record | RecordError] = {}
-    for customer, paths in sorted(_record_files(folder).items()):
+    for customer, paths in sorted(record_files(folder).items()):
         try:
             _check_name(customer)
             found[customer] = _read(environment, customer, paths, defaults)
@@ -169,7 +169,8 @@ def _check_name(customer: str) -> None:
         )
 
 
-def _record_files(folder: Path) -> dict[str, list[Path]]:
+def record_files(folder: Path) -> dict[str, list[Path]]:
+    """The records' files in an environment's folder, by customer; none of them is read."""
     found: dict[str, list[Path]] = {}
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.suffix in _SUFFIXES and not path.name.startswith(("_", ".")):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import os
 import signal
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from automation.cli.fleet_progress import shown, summary
-from automation.cli.frame import BAD_INPUT, CHANGES, FAILED, FINDING, Json, app, common
+from automation.cli.frame import BAD_INPUT, CHANGES, FAILED, FINDING, Json, app, common, confirm
 from automation.cli.records import NamesFile, Select
 from automation.environment import Environment
 from automation.errors import RecordError
@@ -114,6 +115,8 @@ _add("verify", help="Prove by real calls that the connections work.")
 
 
 def _run(context: typer.Context, name: Name, given: dict[str, Any]) -> None:
+    from automation.cli.fleet_progress import shown, summary
+
     environment = Environment.of(common(context).environment, Path.cwd())
     how = Format.json if given["as_json"] or common(context).json else given["how"]
     operation = Operation(name, given.get("everyone", False), given.get("older_than"), given["timeout"])
@@ -131,7 +134,7 @@ def _run(context: typer.Context, name: Name, given: dict[str, Any]) -> None:
         left = not_done(file, environment.name)
         records = {customer: record for customer, record in records.items() if customer in left}
     if name == "destroy" and records and not given["yes"]:
-        typer.confirm(f"Destroy the connections of {_listed(list(records))} in {environment.name}?", abort=True)
+        confirm(f"Destroy the connections of {_listed(list(records))} in {environment.name}?")
     quiet = how is not Format.text
     with _executor(given["dask"], environment) as where, shown(name, len(records), quiet=quiet) as on_progress:
         fleet = Fleet(environment, limits, on_progress=on_progress, **where)
@@ -194,11 +197,19 @@ def _hush_dask() -> None:
     warnings.filterwarnings("ignore", module="distributed")
 
 
+_STOPPING = b"\nInterrupted: nobody further is begun, and who is running is ended cleanly.\n"
+
+
 @contextmanager
 def _stopped_by_signals(fleet: Fleet) -> Iterator[None]:
     """While it runs, an interrupt ends the engines cleanly, and the report is written all the same."""
+
+    def stop(*_: object) -> None:
+        fleet.stop()
+        os.write(sys.stderr.fileno(), _STOPPING)  # what was interrupted may be in the middle of writing
+
     handled = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: fleet.stop()) for number in handled}
+    before = {number: signal.signal(number, stop) for number in handled}
     try:
         yield
     finally:

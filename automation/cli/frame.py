@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
 
+from automation.cli.completion import DEFAULT_ENVIRONMENT, customers, environments
 from automation.errors import RecordError
 from dataloop_sts import naming
-from dataloop_sts.errors import DataloopStsError, Problem, SpecError
+from dataloop_sts.errors import DataloopStsError, SpecError
 
 DONE, FAILED, BAD_INPUT, CHANGES, FINDING = 0, 1, 2, 3, 4
 """Exit codes: done, failed, bad input, there are changes (of a preview), risky or a finding."""
@@ -25,7 +29,8 @@ app = typer.Typer(
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Customer = Annotated[
-    str | None, typer.Argument(help="The customer; without it the environment's own stack, such as dev.")
+    str | None,
+    typer.Argument(help="The customer; without it the environment's own stack, such as dev.", autocompletion=customers),
 ]
 
 
@@ -41,8 +46,14 @@ class Common:
 def options(
     context: typer.Context,
     environment: Annotated[
-        str, typer.Option("--environment", "-e", help="The environment, from which default names derive.")
-    ] = "dev",
+        str,
+        typer.Option(
+            "--environment",
+            "-e",
+            help="The environment: its records are in customers/ENVIRONMENT, and default names derive from it.",
+            autocompletion=environments,
+        ),
+    ] = DEFAULT_ENVIRONMENT,
     as_json: Json = False,
 ) -> None:
     """Options that every command has."""
@@ -65,25 +76,86 @@ def forgive_output() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def confirm(question: str) -> None:
+    """Asks before what destroys. Where nobody answers, as in CI, nothing is done: ``--yes`` has to be said.
+
+    Raises:
+        BadParameter: there is nobody to answer.
+        Abort: the answer is no.
+    """
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise typer.BadParameter(
+            "nobody is there to be asked; nothing was done. Give it.", param_hint="--yes"
+        ) from None
+    if not agreed:
+        raise typer.Abort
+
+
 def run() -> None:
-    """Runs the command; a user's mistake is a message of its own and an exit code, never a traceback."""
+    """Runs the command; a user's mistake is a message of its own and an exit code, never a traceback.
+
+    Where JSON is asked for, standard output is one JSON document also then: ``{"error": {"class", "message",
+    "problems"}}``.
+    """
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) is signal.SIG_DFL:  # else somebody wants it to live on, such as nohup
             signal.signal(ending, signal.default_int_handler)  # as Ctrl-C: the engine ends cleanly
     forgive_output()
+    as_json = _asks_for_json(sys.argv[1:])
     try:
-        app()
-    except RecordError as error:
-        _tell(error.heading, error.problems)
-    except SpecError as error:
-        _tell("The connection spec is not valid:", error.problems)
+        if as_json:
+            code = app(standalone_mode=False) or DONE
+        else:
+            app()
     except DataloopStsError as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(FAILED)
+        code = _tell(error)
+        if as_json:
+            _print_error(type(error).__name__, str(error), getattr(error, "problems", ()))
+    except _USAGE_ERROR as error:
+        typer.echo(f"Error: {error.format_message()}", err=True)
+        _print_error("UsageError", error.format_message())
+        code = BAD_INPUT
+    except typer.Abort:
+        _print_error("Aborted", "Nothing was done.")
+        code = FAILED
+    except SystemExit as ending:
+        code = ending.code
+    if code == _INTERRUPTED:
+        typer.echo(_ON_INTERRUPT, err=True)
+        if as_json:
+            _print_error("Interrupted", _ON_INTERRUPT)
+    sys.exit(code)
 
 
-def _tell(heading: str, problems: list[Problem]) -> None:
+_USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # of which typer exports this kind alone
+_INTERRUPTED = 130  # what shells and typer give to a program that Ctrl-C has ended
+_ON_INTERRUPT = "Interrupted. The same command goes on with it; where it finds the stack locked: `dataloop-sts repair`."
+
+
+def _asks_for_json(arguments: Sequence[str]) -> bool:
+    after = pairwise(arguments)
+    return "--json" in arguments or "--format=json" in arguments or ("--format", "json") in after
+
+
+def _tell(error: DataloopStsError) -> int:
+    match error:
+        case RecordError():
+            heading, problems = error.heading, error.problems
+        case SpecError():
+            heading, problems = "The connection spec is not valid:", error.problems
+        case _:
+            typer.echo(f"Error: {error}", err=True)
+            return FAILED
     typer.echo(heading, err=True)
     for problem in problems:
         typer.echo(f"  {problem}", err=True)
-    sys.exit(BAD_INPUT)
+    return BAD_INPUT
+
+
+def _print_error(kind: str, message: str, problems: Sequence[object] = ()) -> None:
+    error = {"class": kind, "message": message, "problems": [str(problem) for problem in problems]}
+    typer.echo(json.dumps({"error": error}, indent=2))

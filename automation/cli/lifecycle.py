@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from automation.cli.frame import CHANGES, Customer, Json, app, common
+from automation.cli.completion import customers
+from automation.cli.frame import CHANGES, Customer, Json, app, common, confirm
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.records import Record, find
@@ -55,7 +56,11 @@ def destroy(
     customer: Customer = None,
     confirm_delete: Annotated[
         str | None,
-        typer.Option(metavar="CUSTOMER", help="Lose the customer's objects and datasets' storage, in this one run."),
+        typer.Option(
+            metavar="CUSTOMER",
+            help="Lose the customer's objects and datasets' storage, in this one run; its name, as a confirmation.",
+            autocompletion=customers,
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: Json = False,
@@ -65,22 +70,25 @@ def destroy(
     name = connection.spec.customer
     if confirm_delete not in (None, name):
         raise GuardRefused(f"--confirm-delete names {confirm_delete!r}, this is the connection of {name!r}: name it.")
-    if not yes:
-        typer.confirm(f"Destroy the connection of {name} in {connection.environment.name}?", abort=True)
+    if not yes and not confirm_delete:
+        confirm(f"Destroy the connection of {name} in {connection.environment.name}?")
     _print(context, connection.destroy(confirm_delete=confirm_delete is not None), as_json)
 
 
 @app.command()
-def outputs(context: typer.Context, customer: Customer = None) -> None:
-    """Print the stack's outputs as JSON."""
+def outputs(context: typer.Context, customer: Customer = None, as_json: Json = False) -> None:
+    """Print the stack's outputs; always as JSON."""
     typer.echo(json.dumps(connection_of(context, customer, True).outputs(), indent=2))
 
 
 @app.command()
-def config(context: typer.Context, customer: Customer = None) -> None:
+def config(context: typer.Context, customer: Customer = None, as_json: Json = False) -> None:
     """Write the stack's Pulumi.STACK.yaml into this folder, so that the plain Pulumi CLI can take over."""
     connection = connection_of(context, customer, True)
     file = connection.write_config(Path.cwd())
+    if as_json or common(context).json:
+        typer.echo(json.dumps({"stack": connection.stack, "path": str(file)}, indent=2))
+        return
     typer.echo(f"{file.name} is written. Go on with: pulumi preview --stack {connection.stack}")
 
 

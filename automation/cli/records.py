@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from automation import new_record
+from automation.cli.completion import customers
 from automation.cli.frame import BAD_INPUT, Customer, Json, app, common
 from automation.cli.lifecycle import record_of
 from automation.environment import Environment
@@ -26,6 +27,7 @@ Select = Annotated[
         "-s",
         metavar="WHO",
         help="A name, a glob such as 'acme-*', or a label as KEY=VALUE; may be repeated. Default: all.",
+        autocompletion=customers,
     ),
 ]
 NamesFile = Annotated[

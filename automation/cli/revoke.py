@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from automation.cli.frame import FAILED, Customer, Json, app, common
+from automation.cli.frame import FAILED, Customer, Json, app, common, confirm
 from automation.cli.lifecycle import record_of
 from automation.connection import Connection
 from automation.errors import NoSuchStack, RecordError, StackError
@@ -35,7 +35,7 @@ def revoke(
     record = record_of(context, customer)
     name, environment = record.spec.customer, record.environment.name
     if not yes:
-        typer.confirm(f"Shut off the connection of {name} in {environment}, until the next `up`?", abort=True)
+        confirm(f"Shut off the connection of {name} in {environment}, until the next `up`?")
     done: list[str] = []
     failed: list[str] = []
     for step in (*_in_aws(record), *_in_record(record)):
