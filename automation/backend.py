@@ -147,6 +147,25 @@ class Backend:
         """The outputs of a stack, secrets masked as by the CLI; None where they are not known, as in :meth:`read`."""
         return self._known(_outputs, stack)
 
+    def require_room(self) -> None:
+        """Makes sure that a run's state can be kept, as far as that can be told beforehand.
+
+        Raises:
+            StackError: the backend's folder is not there, or its disk is nearly full; nothing was begun.
+        """
+        if self.store:
+            self.store.require_room()
+
+    def require(self) -> None:
+        """Makes sure that the backend can be reached and has room; to be called where many customers are run in it.
+
+        Raises:
+            StackError, AwsError: it cannot, or has none.
+        """
+        self.require_room()
+        if self.store:
+            self.store.names(".pulumi")
+
     def _known(self, read: Callable[[Store, str], _T], stack: str) -> _T | None:
         if self.store is None:
             return None

@@ -32,6 +32,28 @@ _CHECK = re.compile(r"The verification failed at '(?P<check>.+?)': ")
 _CODE = re.compile(r"api error (?P<provider>\w+)|Cannot [^:]+: (?P<ours>[A-Z]\w+): ")
 _REFUSING = ("is refused, nothing was touched", "Nothing was removed")
 _OF_DATALOOP = re.compile(r"Dataloop: |(The )?Dataloop |DATALOOP_|The sandbox ")
+_MENDS = (
+    (
+        re.compile(r"incorrect passphrase|passphrase must be set"),
+        "Set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE, to the passphrase with which the stack was "
+        "made.",
+    ),
+    (
+        re.compile(r"no space left on device|disk quota exceeded|file too large"),
+        "Make room there, then run `dataloop-sts repair` and the same command. Where the state was cut short: see "
+        "docs/backends.md, A full disk.",
+    ),
+    (
+        re.compile(r"failed to load checkpoint: .*unexpected end of JSON input"),
+        "The state was cut short: see docs/backends.md, A full disk.",
+    ),
+    (
+        re.compile(r'unable to open state directory|read "\.pulumi/meta\.yaml"|unable to check if bucket'),
+        "The backend is out of reach: mount it, check the network and its credentials, or correct backend_url or "
+        "PULUMI_BACKEND_URL.",
+    ),
+)
+"""What the engine's own words leave out, by the words."""
 _OF_AWS = re.compile(r"AWS( credentials)?: Cannot ")
 
 
@@ -75,7 +97,7 @@ def error_of(stack: str, reason: str, output: str, diagnostics: Sequence[Diagnos
         return StackLocked(f"Stack {stack} is locked by another update: wait for that run.")
     if NO_STACK in reason:
         return NoSuchStack(f"Stack {stack} has no connection yet: make it with `dataloop-sts up` or `pulumi up`.")
-    message = f"Stack {stack}: {reason}"
+    message = f"Stack {stack}: {reason}{_mend(output)}"
     of_resources = [each for each in diagnostics if each.urn]
     if problems := [found["what"].strip() for each in of_resources if (found := _PROBLEM.search(each.message))]:
         return _of_preflight(message, problems)
@@ -87,6 +109,10 @@ def error_of(stack: str, reason: str, output: str, diagnostics: Sequence[Diagnos
     if "The connection spec in " in reason:
         return SpecRefused(message)
     return EngineFailed(message)
+
+
+def _mend(output: str) -> str:
+    return "".join(f". {mend}" for words, mend in _MENDS if words.search(output))
 
 
 def _of_preflight(message: str, problems: list[str]) -> StackError:

@@ -82,7 +82,12 @@ def _write_new(file: YamlFile) -> None:
     try:
         file.path.parent.mkdir(parents=True, exist_ok=True)
         with file.path.open("x", encoding="utf-8") as opened:
-            opened.write(file.text)
+            try:
+                opened.write(file.text)
+                opened.flush()
+            except OSError:
+                file.path.unlink()  # a half of it, on a full disk
+                raise
     except OSError as error:
         raise RecordError(f"{file.path} cannot be written:", [Problem("", str(error.strerror))]) from None
 

@@ -247,6 +247,8 @@ class Stack:
         started = time.monotonic()
         hearing, workspace, urls = Hearing(self.on_event), self._workspace, list[str]()
         own = self.variables()
+        if command != "preview":
+            Backend.of(self.environment).require_room()
 
         def say(line: str) -> None:
             if found := _URL.search(line):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,6 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from automation.errors import StackError
 from dataloop_sts.aws import aws_errors
+
+ROOM = 64 << 20
+"""Bytes that a disk needs before a run: some hundred times a state, since other programs write to it meanwhile."""
 
 
 class Store(Protocol):
@@ -22,6 +26,9 @@ class Store(Protocol):
 
     def remove(self, path: str) -> None:
         """Removes a file, if it is there."""
+
+    def require_room(self) -> None:
+        """Raises StackError where it cannot hold what a run will write, as far as that can be told."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,28 @@ class LocalStore:
         (self.root / path).unlink(missing_ok=True)
         (self.root / f"{path}.attrs").unlink(missing_ok=True)
 
+    def require_room(self) -> None:
+        """See :class:`Store`.
+
+        On a full disk the engine puts a state that was cut short in the place of the whole one, and of its backup: a
+        write of gocloud.dev that fails is closed, and so renamed, all the same (engine 3.274).
+        https://github.com/google/go-cloud/blob/master/blob/blob.go
+        """
+        try:
+            free = shutil.disk_usage(self.root).free
+        except OSError as error:
+            raise self._unreadable(error) from None
+        if free < ROOM:
+            raise StackError(
+                f"The disk of the backend {self.root} has {free >> 20} MiB left, and a run needs {ROOM >> 20}, or the "
+                "state could be lost: make room. Nothing was begun."
+            )
+
     def _unreadable(self, error: OSError) -> StackError:
-        return StackError(f"The backend {self.root} cannot be read: {error.strerror}.")
+        return StackError(
+            f"The backend {self.root} cannot be read: {error.strerror}. Mount it, correct "
+            "its permissions, or correct backend_url or PULUMI_BACKEND_URL."
+        )
 
 
 @dataclass(frozen=True)
@@ -85,6 +112,9 @@ class S3Store:
         """See :class:`Store`."""
         with aws_errors(f"remove the lock {path} from bucket {self.bucket}"):
             self.s3.delete_object(Bucket=self.bucket, Key=self.prefix + path)
+
+    def require_room(self) -> None:
+        """See :class:`Store`; a bucket has always room."""
 
 
 def store_of(backend_url: str) -> Store | None:

@@ -15,12 +15,13 @@ from automation import diagnosis, engine
 from automation.diagnosis import Diagnostic
 from automation.engine import CommandFailed, Stop
 from automation.environment import Environment
-from automation.errors import Interrupted, NoSuchStack, TimedOut
+from automation.errors import Interrupted, NoSuchStack, StackError, TimedOut
 from automation.files import write_whole
 from automation.records import CONFIG_KEY, SANDBOX_KEY
 from dataloop_sts.spec import ConnectionSpec
 
 PROJECT = "dataloop-sts"
+_PROJECT_FILE = yaml.safe_dump({"name": PROJECT, "runtime": "python"})
 _ENCRYPTION = ("secretsprovider", "encryptionsalt", "encryptedkey")
 _FOLLOWING = "Where the next run finds it locked: `dataloop-sts repair`. The same command goes on with it."
 
@@ -73,12 +74,24 @@ class Workspace:
         """
         if self.own_stack:
             return
+        try:
+            self._settle(ends)
+        except OSError as error:
+            what = error.strerror or type(error).__name__
+            raise StackError(
+                f"Stack {self.stack}: its work folder {self.folder} cannot be used: {what}. Make room there, or "
+                "correct the permissions. Nothing was begun."
+            ) from None
+
+    def _settle(self, ends: Mapping[str, Any]) -> None:
+        """Whatever another version or another program has left there is put right: all of it can be made anew."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
         project = self.folder / "Pulumi.yaml"
-        if not project.exists():
-            write_whole(project, yaml.safe_dump({"name": PROJECT, "runtime": "python"}), mode=0o600)
+        if not project.exists() or project.read_bytes() != _PROJECT_FILE.encode():
+            write_whole(project, _PROJECT_FILE, mode=0o600)
         file = self.settings_file
-        settings = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.exists() else {}
+        settings = _mapping_in(file)
         encryption = {key: settings[key] for key in _ENCRYPTION if key in settings}
         if not encryption:
             encryption = self._encryption_of_the_state(ends)
@@ -144,3 +157,12 @@ class Workspace:
         found = {"encryptionsalt": state.get("salt"), "secretsprovider": state.get("url")}
         found["encryptedkey"] = state.get("encryptedkey")
         return {key: value for key, value in found.items() if value}
+
+
+def _mapping_in(file: Path) -> dict[str, Any]:
+    """What a YAML file holds; nothing where it is not there or is not what a settings file is."""
+    try:
+        read = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return {}
+    return read if isinstance(read, dict) else {}

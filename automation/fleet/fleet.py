@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,9 @@ from dataloop_sts.errors import Problem
 Job = Callable[[Environment, str, Operation], Row]
 OnProgress = Callable[["Progress"], None]
 _LOOK_S = 0.2
+_MANY = 100
+_SAVING_SHARE = 20
+"""Of more customers than that, how many times as long as a write of the report takes until the next one."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,13 @@ class Fleet:
         Args:
             operation: what to do.
             records: of whom, as ``all_of`` and ``Selection.among`` give them; a broken one is a failed row.
-            report_file: where the report is written, after each customer; None for :meth:`report_file`.
+            report_file: where the report is written, as customers come to their ends; None for :meth:`report_file`.
 
         Raises:
             RecordError: the report cannot be written; nothing was begun.
+            StackError, AwsError: the backend, which is everybody's, is out of reach or full; nothing was begun.
         """
+        Backend.of(self.environment).require()
         run = _Run(self, operation, records, report_file or self.report_file(operation))
         run.go()
         return run.report
@@ -127,6 +132,7 @@ class _Run:
         self._queue = Queue(due, fleet.limits)
         self._running: dict[Future[Row], str] = {}
         self._canceling: set[str] = set()
+        self._save_from = 0.0
 
     @property
     def report(self) -> Report:
@@ -200,11 +206,15 @@ class _Run:
             self._fleet.on_progress(Progress(report, running, tuple(ended), waiting))
 
     def _save(self, report: Report, ended: list[Row] | tuple[()]) -> None:
-        try:
-            report.write(self._file)
+        # where one cannot be written the others' work goes on; the last write of the report, which counts, is told
+        with suppress(OSError):
             log.append(self._fleet.log_file, report, ended)
-        except OSError:
-            return  # the others' work goes on; the last write, which counts, is told
+        began = time.monotonic()
+        if began >= self._save_from:
+            with suppress(OSError):
+                report.write(self._file)
+            if len(self._rows) > _MANY:
+                self._save_from = time.monotonic() + _SAVING_SHARE * (time.monotonic() - began)
 
     def _finish(self) -> None:
         why = self._queue.stopped or ""

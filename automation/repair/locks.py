@@ -96,6 +96,12 @@ def release(files: LockFiles) -> Iterator[Lock]:
         except ValueError:
             raise StackError(f"The lock {name} is not of the form that Pulumi writes: look at it by hand.") from None
         if reason := lock.holder():
-            raise StackLocked(f"The stack is locked by {lock}, and {reason}.")
+            stack = files.folder.rpartition("/")[2]
+            raise StackLocked(
+                f"Stack {stack} is locked by {lock}, and {reason}.",
+                who=f"{lock.username}@{lock.hostname}",
+                since=lock.timestamp,
+                pid=lock.pid,
+            )
         files.remove(name)
         yield lock

@@ -142,5 +142,22 @@ def test_a_lock_says_who_holds_it_and_since_when() -> None:
     assert cloud.who is None
 
 
+@pytest.mark.parametrize(
+    ("said", "mend"),
+    [
+        ("getting stack configuration: incorrect passphrase", "Set PULUMI_CONFIG_PASSPHRASE, or"),
+        ("passphrase must be set with PULUMI_CONFIG_PASSPHRASE", "Set PULUMI_CONFIG_PASSPHRASE, or"),
+        ('unable to open state directory "file:///x": stat /x', "The backend is out of reach: mount it"),
+        ('read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml") (code=Unknown)', "The backend is out of reach"),
+        ("failed to save snapshot: write /x.tmp: no space left on device", "Make room there, then run"),
+        ("failed to load checkpoint: place 1: unexpected end of JSON input", "The state was cut short: see docs"),
+    ],
+)
+def test_what_the_engine_says_of_passphrase_backend_and_disk_is_told_with_its_mend(said: str, mend: str) -> None:
+    error = error_of("dev.acme", said, f"error: {said}")
+    assert type(error) is errors.EngineFailed
+    assert str(error).startswith(f"Stack dev.acme: {said}. {mend}")
+
+
 def test_a_stack_that_was_never_made_is_told() -> None:
     assert isinstance(error_of("dev.acme", "no stack named 'dev.acme' found", ""), errors.NoSuchStack)

@@ -78,6 +78,10 @@ _NOT_ERRORS = {
     "Dataloop: |(The )?Dataloop |DATALOOP_|The sandbox ",
     "api error (?P<provider>\\w+)|Cannot [^:]+: (?P<ours>[A-Z]\\w+): ",
     "AWS( credentials)?: Cannot ",
+    "incorrect passphrase|passphrase must be set",
+    "failed to load checkpoint: .*unexpected end of JSON input",
+    "no space left on device|disk quota exceeded|file too large",
+    'unable to open state directory|read "\\.pulumi/meta\\.yaml"|unable to check if bucket',
 }
 _STEP = 'exit status 1: running "python -m dataloop_sts.<step>":'
 _SANDBOX_ERRORS = ("SandboxError", "EngineError")
