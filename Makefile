@@ -39,8 +39,9 @@ bench: setup ## Run the benchmarks, each in a world of its own; docs/ tells what
 	    echo; echo "# $$file"; $(PYTHON) -m "benchmarks.$$(basename "$$file" .py)" || exit 1; \
 	done
 
-docs: .venv/.dev .venv/.project ## Generate the reference of the Python API and the schema of records
+docs: .venv/.dev .venv/.project ## Generate the references of the Python API and the commands, and the schema of records
 	$(PYTHON) docs/reference.py
+	$(PYTHON) docs/commands.py
 	$(PYTHON) -m automation.schema > docs/connection.schema.json
 
 format: .venv/.dev ## Format the code, and mend what the linter can

@@ -16,10 +16,11 @@ from automation.cli import (
     rotate,
     verify,
 )
-from automation.cli.frame import run
+from automation.cli.frame import app, run
 
 __all__ = [
     "adopt",
+    "app",
     "audit",
     "bootstrap",
     "fleet",

@@ -17,7 +17,7 @@ _COLUMNS = 120
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 
 
-@app.command()
+@app.command(epilog="Example: dataloop-sts -e prod adopt acme; then with --apply. See docs/adoption.md")
 def adopt(
     context: typer.Context,
     customer: Customer = None,

@@ -36,7 +36,9 @@ class FailOn(StrEnum):
     low = "low"
 
 
-@app.command()
+@app.command(
+    epilog="Example: dataloop-sts -e prod audit acme --fail-on high --format junit > audit.xml. See docs/audit.md"
+)
 def audit(
     context: typer.Context,
     customer: Customer = None,

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from automation.cli.frame import Customer, app, common
+from automation.cli.frame import Customer, Json, app, common
 from automation.cli.lifecycle import record_of
 from dataloop_sts.spec import ConnectionSpec
 
@@ -27,7 +27,9 @@ class Format(StrEnum):
     policy = "policy"
 
 
-@app.command()
+@app.command(
+    epilog="Example: dataloop-sts bootstrap acme --principal arn:aws:iam::123456789012:root. See docs/real-accounts.md"
+)
 def bootstrap(
     context: typer.Context,
     principal: Annotated[
@@ -41,6 +43,7 @@ def bootstrap(
     how: Annotated[
         Format, typer.Option("--format", help="A CloudFormation template, or the two policies as JSON.")
     ] = Format.cloudformation,
+    as_json: Json = False,
 ) -> None:
     """Print what makes the deploying role in the customer's account, with the least that this connection needs.
 
@@ -56,11 +59,14 @@ def bootstrap(
     role = spec.aws.deploy_role
     assert role  # noqa: S101 - it was put there
     assert role.external_id  # noqa: S101 - likewise
-    if how is Format.policy:
-        documents = {
-            "trust": deployer_trust(principal, role.external_id),
-            "permission": deployer_document(spec, environment),
-        }
+    documents = {
+        "trust": deployer_trust(principal, role.external_id),
+        "permission": deployer_document(spec, environment),
+    }
+    template = deployer_template(spec, environment, principal, role.external_id)
+    if as_json or common(context).json:
+        typer.echo(json.dumps({"deploy_role": role.model_dump(), **documents, "template": template}, indent=2))
+    elif how is Format.policy:
         typer.echo(json.dumps(documents, indent=2))
     else:
         name = role.arn.rpartition("/")[2]
@@ -69,7 +75,6 @@ def bootstrap(
             f"# aws cloudformation deploy --stack-name {name} --region {spec.aws.region} "
             "--capabilities CAPABILITY_NAMED_IAM --template-file FILE"
         )
-        template = deployer_template(spec, environment, principal, role.external_id)
         typer.echo(_as_yaml(template))
     if not (external_id or recorded):
         typer.echo("The external id was made now, and is kept nowhere: write it into the record.", err=True)

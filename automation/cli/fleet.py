@@ -89,7 +89,7 @@ commands = typer.Typer(
 app.add_typer(commands, name="fleet")
 
 
-def _add(name: Name, *, help: str, **more: tuple[Any, Any]) -> None:  # noqa: A002 - as typer names it
+def _add(name: Name, *, help: str, example: str, **more: tuple[Any, Any]) -> None:  # noqa: A002 - as typer names it
     """Adds the command of an operation: all have the same options, and some one of their own."""
 
     def command(context: typer.Context, **given: Any) -> None:
@@ -102,16 +102,36 @@ def _add(name: Name, *, help: str, **more: tuple[Any, Any]) -> None:  # noqa: A0
     ]
     command.__signature__ = inspect.Signature([context, *options])  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in (context, *options)}
-    commands.command(name, help=help)(command)
+    commands.command(name, help=help, epilog=f"Example: dataloop-sts -e prod fleet {example}. See docs/fleet.md")(
+        command
+    )
 
 
-_add("preview", help="Show what `up` would do. Exit code 3: there are changes.", everyone=(_All, False))
-_add("up", help="Make the connections what their records say; leave out who is unchanged.", everyone=(_All, False))
-_add("refresh", help="Take what is live into the states.")
-_add("destroy", help="Take the connections away; each one's guard refuses what would be a loss.")
-_add("rotate", help="Make new access keys.", older_than=(_OlderThan, None))
-_add("audit", help="Compare what is live with the records. Exit code 4: a finding.")
-_add("verify", help="Prove by real calls that the connections work.")
+_add(
+    "preview",
+    help="Show what `up` would do. Exit code 3: there are changes.",
+    example="preview --select 'acme-*'",
+    everyone=(_All, False),
+)
+_add(
+    "up",
+    help="Make the connections what their records say; leave out who is unchanged.",
+    example="up --canary 2 --max-failures 5",
+    everyone=(_All, False),
+)
+_add("refresh", help="Take what is live into the states.", example="refresh --parallel 4")
+_add(
+    "destroy",
+    help="Take the connections away; each one's guard refuses what would be a loss.",
+    example="destroy --select 'trial-*'",
+)
+_add("rotate", help="Make new access keys.", example="rotate --older-than 90", older_than=(_OlderThan, None))
+_add(
+    "audit",
+    help="Compare what is live with the records. Exit code 4: a finding.",
+    example="audit --format junit > audit.xml",
+)
+_add("verify", help="Prove by real calls that the connections work.", example="verify --label tier=gold")
 
 
 def _run(context: typer.Context, name: Name, given: dict[str, Any]) -> None:

@@ -24,8 +24,9 @@ DONE, FAILED, BAD_INPUT, CHANGES, FINDING = 0, 1, 2, 3, 4
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Connects customers' S3 buckets to Dataloop over AWS STS.",
-    epilog="Exit codes: 0 done or clean, 1 failed, 2 bad input, 3 there are changes (preview), 4 a finding (audit).",
+    help="Connects customers' S3 buckets to Dataloop over AWS STS. Run it in the project's folder.",
+    epilog="Exit codes: 0 done or clean, 1 failed, 2 bad input, 3 there are changes (preview), 4 a finding (audit). "
+    "Ctrl-C ends a run cleanly; after a run that was killed: dataloop-sts repair. More in docs/cli.md.",
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Customer = Annotated[

@@ -11,7 +11,7 @@ from automation.cli.frame import Customer, Json, app, common
 from automation.cli.lifecycle import connection_of
 
 
-@app.command()
+@app.command(epilog="Example: dataloop-sts -e prod history acme")
 def history(context: typer.Context, customer: Customer = None, as_json: Json = False) -> None:
     """Show the runs of the stack, the last one first."""
     runs = connection_of(context, customer, as_json=True).history()

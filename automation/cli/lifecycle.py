@@ -29,7 +29,7 @@ def connection_of(context: typer.Context, customer: str | None, as_json: bool) -
     return Connection.of(record_of(context, customer), None if as_json or common(context).json else typer.echo)
 
 
-@app.command()
+@app.command(epilog="Example: dataloop-sts -e prod preview acme")
 def preview(context: typer.Context, customer: Customer = None, refresh: Refresh = False, as_json: Json = False) -> None:
     """Show what `up` would do. Exit code 3: there are changes."""
     outcome = connection_of(context, customer, as_json).preview(refresh=refresh)
@@ -38,19 +38,19 @@ def preview(context: typer.Context, customer: Customer = None, refresh: Refresh 
         raise typer.Exit(CHANGES)
 
 
-@app.command()
+@app.command(epilog="Example: dataloop-sts -e prod up acme; mends what others changed with --refresh")
 def up(context: typer.Context, customer: Customer = None, refresh: Refresh = False, as_json: Json = False) -> None:
     """Make the connection what its record says."""
     _print(context, connection_of(context, customer, as_json).up(refresh=refresh), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: dataloop-sts -e prod refresh acme; then dataloop-sts -e prod preview acme")
 def refresh(context: typer.Context, customer: Customer = None, as_json: Json = False) -> None:
     """Take what is live into the state, so that a preview shows what others changed."""
     _print(context, connection_of(context, customer, as_json).refresh(), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: dataloop-sts -e prod destroy acme. See docs/destroy.md")
 def destroy(
     context: typer.Context,
     customer: Customer = None,
@@ -75,13 +75,13 @@ def destroy(
     _print(context, connection.destroy(confirm_delete=confirm_delete is not None), as_json)
 
 
-@app.command()
+@app.command(epilog="Example: dataloop-sts -e prod outputs acme")
 def outputs(context: typer.Context, customer: Customer = None, as_json: Json = False) -> None:
     """Print the stack's outputs; always as JSON."""
     typer.echo(json.dumps(connection_of(context, customer, True).outputs(), indent=2))
 
 
-@app.command()
+@app.command(epilog="Example: dataloop-sts -e prod config acme; then pulumi preview --stack prod.acme")
 def config(context: typer.Context, customer: Customer = None, as_json: Json = False) -> None:
     """Write the stack's Pulumi.STACK.yaml into this folder, so that the plain Pulumi CLI can take over."""
     connection = connection_of(context, customer, True)

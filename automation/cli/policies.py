@@ -15,7 +15,7 @@ from dataloop_sts import policies, regions
 from dataloop_sts.spec import ConnectionSpec
 
 
-@app.command("policies")
+@app.command("policies", epilog="Example: dataloop-sts policies Pulumi.dev.yaml. See docs/least-privilege.md")
 def show_policies(
     context: typer.Context,
     spec_file: Annotated[Path, typer.Argument(metavar="SPEC.yaml", help="A connection spec, or a Pulumi.STACK.yaml.")],

@@ -45,7 +45,9 @@ def selected(context: typer.Context, select: list[str] | None, names: str | None
     return selection.among(all_of(Environment.of(common(context).environment, Path.cwd())))
 
 
-@commands.command()
+@commands.command(
+    epilog="Example: dataloop-sts records new acme --project 7b1e9d3c --bucket dataloop-acme. See docs/records.md"
+)
 def new(
     context: typer.Context,
     customer: Annotated[str, typer.Argument(help="The customer's short name; it becomes the file's.")],
@@ -84,7 +86,7 @@ def new(
         typer.echo(f"{record.path} is written. Go on with: dataloop-sts -e {environment.name} preview {customer}")
 
 
-@commands.command()
+@commands.command(epilog="Example: dataloop-sts -e prod records validate --select 'acme-*'")
 def validate(context: typer.Context, select: Select = None, names: NamesFile = None, as_json: Json = False) -> None:
     """Check records, all of them by default, and tell every mistake at once. Exit code 2: there are some."""
     found = selected(context, select, names)
@@ -106,7 +108,7 @@ def validate(context: typer.Context, select: Select = None, names: NamesFile = N
     typer.echo(f"{_counted(found)} valid.")
 
 
-@commands.command("list")
+@commands.command("list", epilog="Example: dataloop-sts -e prod records list --select tier=gold")
 def list_records(context: typer.Context, select: Select = None, names: NamesFile = None, as_json: Json = False) -> None:
     """List records: whose, where, which buckets, which labels, and whether they are valid."""
     rows = [_row(customer, record) for customer, record in selected(context, select, names).items()]
@@ -128,7 +130,7 @@ def list_records(context: typer.Context, select: Select = None, names: NamesFile
     console.print(table)
 
 
-@commands.command()
+@commands.command(epilog="Example: dataloop-sts -e prod records show acme")
 def show(context: typer.Context, customer: Customer = None, as_json: Json = False) -> None:
     """Show a record with its defaults and derived names, and where each value comes from."""
     record = record_of(context, customer)

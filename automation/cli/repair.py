@@ -11,7 +11,7 @@ from automation.cli.lifecycle import record_of
 from automation.connection import Connection
 
 
-@app.command()
+@app.command(epilog="Example: dataloop-sts -e prod repair acme. See docs/rotation.md")
 def repair(context: typer.Context, customer: Customer = None, as_json: Json = False) -> None:
     """Mend a stack after a run that was killed: its lock, what it had begun to make, a key that it left.
 

@@ -20,7 +20,7 @@ from dataloop_sts.revocation import Step
 from dataloop_sts.revocation import revoke as revoke_in_aws
 
 
-@app.command()
+@app.command(epilog="Example: dataloop-sts -e prod revoke acme; then up --refresh acme. See docs/rotation.md")
 def revoke(
     context: typer.Context,
     customer: Customer = None,

@@ -11,7 +11,7 @@ from automation.cli.frame import Customer, Json, app, common
 from automation.cli.lifecycle import connection_of
 
 
-@app.command()
+@app.command(epilog="Example: dataloop-sts -e prod rotate acme --older-than 90. See docs/rotation.md")
 def rotate(
     context: typer.Context,
     customer: Customer = None,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dataloop_sts.verify import Report
 
 
-@app.command("verify")
+@app.command("verify", epilog="Example: dataloop-sts -e prod verify acme")
 def verify_live(
     context: typer.Context,
     customer: Customer = None,
