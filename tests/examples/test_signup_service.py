@@ -171,7 +171,7 @@ def test_a_service_that_is_killed_or_cancelled_goes_on_when_it_starts_again(serv
     rotating.wait()
     assert service.store.with_status("connecting")[0].spec.access_key.generation == 2
     # its engine ends by itself, and is not hurried
-    eventually(lambda: _tried(service) == "connected")
+    eventually(lambda: _tried(service) == "connected", seconds=180)
     key, generation = service.key("acme")
     assert (key != former, generation) == (True, 2)
     keys = world.client("iam").list_access_keys(UserName="dataloop-acme-dev")["AccessKeyMetadata"]
