@@ -58,7 +58,7 @@ def pulumi(stack: Stack, world: World, monkeypatch: pytest.MonkeyPatch) -> Engin
     stack.customer = world.tag
     stack.record()
     monkeypatch.chdir(stack.folder)
-    monkeypatch.setattr(Connection, "command", lambda connection, arguments: made.command(arguments))
+    monkeypatch.setattr(Connection, "command", lambda connection, arguments, **options: made.command(arguments))
     monkeypatch.setattr(engine, "run", lambda *arguments: json.dumps({"url": made.backend}))
     return made
 
