@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from automation.environment import Environment
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_S = 10.0
-"""How long the scheduler may take to answer, and then its first worker to be there."""
+"""How long the scheduler may take to answer."""
+FIRST_S = 30.0
+"""How long its first worker may then take to be there."""
 ALONE_S = 60.0
 """How long a run waits once the last worker is gone."""
 _LOOK_S = 1.0
-_T = TypeVar("_T")
 
 
 class WorkersUnusable(DataloopStsError):  # noqa: N818
@@ -102,7 +103,7 @@ class DaskWorkers(Executor):
         self._stopping, self._ended = threading.Event(), threading.Event()
         threading.Thread(target=self._look_after, name="dask-workers", daemon=True).start()
 
-    def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Gives a job of the fleet to the cluster; see :class:`Executor`.
 
         Raises:
@@ -110,7 +111,7 @@ class DaskWorkers(Executor):
         """
         if self._lost:
             raise ClusterLost(self._lost)
-        future: Future[_T] = Future()
+        future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
         with self._lock:
             self._waiting.add(future)
@@ -182,18 +183,19 @@ def _client(address: str) -> Iterator[Client]:
 
         def start(self, **options: Any) -> None:
             try:
-                super().start(**options)
+                super().start(**options)  # type: ignore[no-untyped-call]
             except BaseException:
-                self.close(timeout=CONNECT_S)
+                self.close(timeout=CONNECT_S)  # type: ignore[no-untyped-call]
                 raise
 
     try:
-        client = ClosedIfNotStarted(address, timeout=CONNECT_S, name="dataloop-sts", set_as_default=False)
+        options: dict[str, Any] = {"timeout": CONNECT_S, "name": "dataloop-sts", "set_as_default": False}
+        client = ClosedIfNotStarted(address, **options)  # type: ignore[no-untyped-call]
     except Exception as error:
         raise WorkersUnusable(f"The Dask scheduler {address} cannot be reached: {_first_line(error)}.") from None
     with client:
         try:
-            client.wait_for_workers(1, timeout=CONNECT_S)
+            client.wait_for_workers(1, timeout=FIRST_S)
         except TimeoutError:
             raise WorkersUnusable(f"The Dask scheduler {address} has no workers: start some, and run again.") from None
         yield client

@@ -36,13 +36,16 @@ class Cluster:
     def logs(self) -> str:
         return "".join(file.read_text() for file in sorted(self.folder.glob("*.log")))
 
-    def add_worker(self) -> subprocess.Popen[bytes]:
+    def add_worker(self) -> None:
         """Without Dask's nanny, which would start it anew when it is killed."""
         file, folder = str(self.folder / "scheduler.json"), str(self.folder)
         alone = ("--scheduler-file", file, "--no-nanny", "--nthreads", "1", "--local-directory", folder)
         worker = _start(self.folder, f"worker-{len(self.workers)}", self.environment, "dask_worker", *alone)
         self.workers.append(worker)
-        return worker
+
+    def all_there(self) -> bool:
+        """Whether all workers have found the scheduler."""
+        return self.logs.count("Registered to:") == len(self.workers)
 
     def engines(self, worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
         """The engines that a worker runs."""
@@ -70,7 +73,7 @@ def cluster(folder: Path, environment: Mapping[str, str], workers: int) -> Itera
         eventually(file.exists)
         for _ in range(workers):
             made.add_worker()
-        eventually(lambda: made.logs.count("Registered to:") >= workers)
+        eventually(made.all_there)
         yield made
     finally:
         for process in (*made.workers, made.scheduler):

@@ -72,7 +72,7 @@ def test_a_run_is_stopped_and_the_next_one_ends_well_though_a_worker_is_killed(
     with cluster(tmp_path, project.environment, WORKERS) as made:
         # Ctrl-C: the workers' engines end cleanly, and the rows come
         stopped = fleet(project, made)
-        eventually(lambda: len(locks(project)) == WORKERS)
+        eventually(lambda: len(locks(project)) == WORKERS, seconds=180)
         os.kill(stopped.pid, signal.SIGINT)
         outcomes = [row["outcome"] for row in rows(stopped, code=1).values()]
         assert sorted(outcomes) == ["interrupted"] * WORKERS + ["skipped"] * (CUSTOMERS - WORKERS)
@@ -81,7 +81,7 @@ def test_a_run_is_stopped_and_the_next_one_ends_well_though_a_worker_is_killed(
 
         # a worker is lost while its engine works: another one does its customer
         running = fleet(project, made, "--only-failed")
-        eventually(lambda: len(made.working) == WORKERS and len(locks(project)) == WORKERS)
+        eventually(lambda: len(made.working) == len(locks(project)) == WORKERS, seconds=180)
         lost, engine = made.workers[0], made.engines(made.workers[0])[0]
         os.kill(lost.pid, signal.SIGKILL)
         done = rows(running, code=0)

@@ -19,6 +19,7 @@ from automation.environment import Environment, EnvironmentSettings
 from automation.fleet import Fleet, Limits, Operation, Report, Row, dask, dask_workers
 from automation.fleet.dask import WorkersUnusable
 from automation.fleet.surroundings import FOLDER, PROGRAM, differences, mark, surroundings
+from tests.e2e.harness import eventually
 from tests.fleet.conftest import Customers, customers
 from tests.scaling_out.cluster import Cluster, cluster
 
@@ -92,6 +93,7 @@ def test_other_workers_lost_ones_and_a_lost_scheduler_are_told_and_nobody_waits_
     assert any("has no workers any more: look at their logs" in said for _, said in told)
 
     small.add_worker()
+    eventually(small.all_there)
     rest = [row.error or ("", "") for row in lost(small.scheduler)]
     assert [kind for kind, _ in rest] == ["ClusterLost", "ClusterLost", "NotBegun", "NotBegun"]
     assert all(f"The Dask scheduler {small.address} was lost." in said for _, said in rest)
@@ -102,6 +104,7 @@ def test_a_scheduler_without_workers_or_out_of_reach_is_told_in_time(
 ) -> None:
     customers.add("a")
     monkeypatch.setattr(dask, "CONNECT_S", 1.0)
+    monkeypatch.setattr(dask, "FIRST_S", 1.0)
     monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}/state")
     monkeypatch.chdir(customers.environment.project_dir)
     arguments = ["-e", "prod", "fleet", "up", "--dask"]
