@@ -218,7 +218,7 @@ class Stack:
     def command(self, arguments: list[str], **options: Any) -> str:
         """Any other command of the CLI on this stack, such as ``["stack", "export"]``; returns its output."""
         workspace = self._workspace
-        if not workspace.settings_file.exists():  # those of a run that is under way are left alone
+        if not workspace.settled:  # those of a run that is under way are left alone
             workspace.settle(limit=self._limit)
         return workspace.run(arguments, limit=self._limit, **options)
 

@@ -21,6 +21,7 @@ from automation.records import CONFIG_KEY, SANDBOX_KEY
 from dataloop_sts.spec import ConnectionSpec
 
 PROJECT = "dataloop-sts"
+_PROJECT_NAME = "Pulumi.yaml"
 _PROJECT_FILE = yaml.safe_dump({"name": PROJECT, "runtime": "python"})
 _ENCRYPTION = ("secretsprovider", "encryptionsalt", "encryptedkey")
 _FOLLOWING = "Where the next run finds it locked: `dataloop-sts repair`. The same command goes on with it."
@@ -66,6 +67,13 @@ class Workspace:
         """The stack's settings."""
         return self.folder / f"Pulumi.{self.stack}.yaml"
 
+    @property
+    def settled(self) -> bool:
+        """Whether the CLI finds the stack by what is in the folder, whoever has written it."""
+        if self.own_stack:
+            return True
+        return _is_ours(self.folder / _PROJECT_NAME) and bool(_mapping_in(self.settings_file))
+
     def settle(self, **ends: Any) -> None:
         """Makes sure of the folder and the settings in it; the environment's own stack has them already.
 
@@ -87,8 +95,8 @@ class Workspace:
         """Whatever another version or another program has left there is put right: all of it can be made anew."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        project = self.folder / "Pulumi.yaml"
-        if not project.exists() or project.read_bytes() != _PROJECT_FILE.encode():
+        project = self.folder / _PROJECT_NAME
+        if not _is_ours(project):
             write_whole(project, _PROJECT_FILE, mode=0o600)
         file = self.settings_file
         settings = _mapping_in(file)
@@ -157,6 +165,10 @@ class Workspace:
         found = {"encryptionsalt": state.get("salt"), "secretsprovider": state.get("url")}
         found["encryptedkey"] = state.get("encryptedkey")
         return {key: value for key, value in found.items() if value}
+
+
+def _is_ours(project: Path) -> bool:
+    return project.exists() and project.read_bytes() == _PROJECT_FILE.encode()
 
 
 def _mapping_in(file: Path) -> dict[str, Any]:

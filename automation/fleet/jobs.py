@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import Interrupted, NoSuchStack, RotationStopped, VerificationFailed
-from automation.fleet.leftovers import mended
+from automation.fleet.leftovers import mend
 from automation.fleet.operation import Operation
 from automation.fleet.rows import Ending, Row, told
 from automation.fleet.transient import is_transient
@@ -46,7 +46,7 @@ def perform(environment: Environment, customer: str, operation: Operation) -> Ro
         try:
             connection = Connection.of(find(environment, customer), timeout_s=operation.timeout_s)
             if operation.changes_things:
-                repaired += mended(connection)
+                mend(connection, repaired.append)
             return row(*_done(connection, operation))
         except DataloopStsError as error:
             failure = error.reason if isinstance(error, RotationStopped) else error

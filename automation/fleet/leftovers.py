@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 
@@ -21,8 +22,12 @@ ORPHAN_S = 60.0
 _LOOK_S = 0.2
 
 
-def mended(connection: Connection) -> Iterator[str]:
-    """Mends a stack and yields each thing that was done; where its files say that nothing is, starts no process.
+def mend(connection: Connection, on_done: Callable[[str], None]) -> None:
+    """Mends a stack; where its files say that nothing is to be mended, starts no process.
+
+    Args:
+        connection: whose stack it is.
+        on_done: gets each thing when it is done, so also what was done before an error.
 
     Raises:
         StackLocked: a run lives, or may live on another machine; nothing was touched.
@@ -33,11 +38,8 @@ def mended(connection: Connection) -> Iterator[str]:
     locks = LockFiles(backend.store, locks_folder(PROJECT, connection.stack)) if backend.store else None
     locked = locks is not None and _is_locked_for_good(locks)
     if locked or (files and files.pending_operations):
-        try:
-            for finding in connection.repair():
-                yield finding.text
-        except NoSuchStack:  # killed before it was made
-            return
+        with suppress(NoSuchStack):  # killed before it was made
+            connection.repair(lambda finding: on_done(finding.text))
 
 
 def _is_locked_for_good(locks: LockFiles) -> bool:
