@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from automation import engine
+from automation.backend import Backend
 from automation.files import write_whole
 from automation.repair.in_aws import BUCKET, POLICY, ROLE, USER, Foreign, Leftovers, Made, utc, window
 from automation.repair.locks import lock_files, release
@@ -56,6 +57,7 @@ def repair(connection: Stack) -> Iterator[Finding]:
         StackError, AwsError: the state cannot be read or written, AWS cannot be looked at.
     """
     connection.variables()  # or it would end half-way
+    Backend.of(connection.environment).require_room()
     begun: datetime | None = None
     backend = _backend(connection)
     files = lock_files(backend, PROJECT, connection.stack)

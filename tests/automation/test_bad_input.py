@@ -142,7 +142,7 @@ def test_a_disk_with_no_room_for_the_state_is_told_before_anything_is_begun(
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=3 << 20))
     says = "has 3 MiB left, and a run needs 64, or the state could be lost: make room. Nothing was begun."
-    for name in ("up", "refresh", "destroy"):
+    for name in ("up", "refresh", "destroy", "repair"):
         with pytest.raises(StackError) as caught:
             getattr(Connection.of(find(environment, "a")), name)()
         assert says in str(caught.value)

@@ -19,6 +19,7 @@ from automation import Connection, Environment, Outcome, Progress
 from automation.environment import EnvironmentSettings
 from automation.errors import DataloopFailed, Interrupted, NoSuchStack, Refused, StackError, StackLocked
 from automation.records import find
+from automation.unchanged import is_unchanged
 from dataloop_sts.spec import ConnectionSpec
 from tests.e2e.harness import CHECKOUT, Project, World
 
@@ -88,6 +89,12 @@ def test_a_record_is_brought_up_by_command_and_taken_over_by_python_and_by_the_p
     record.path.write_text(yaml.safe_dump({**spec, "access_key": {"description": "DataLoop the second"}}))
     # the key's description, and what the guard knows of it
     assert json.loads(_cli(project, "preview", customer, "--json", code=3))["changes"]["update"] == 2
+    # the plain CLI makes it, and then there is nothing to do for us
+    _cli(project, "config", customer)
+    plain = project.pulumi("up", "--yes", "--skip-preview", "--stack", f"dev.{customer}").ok()
+    assert "2 updated" in plain.output
+    assert is_unchanged(Connection.of(find(record.environment, customer)))
+    assert json.loads(_cli(project, "preview", customer, "--json"))["changes"] == {"same": 22}
     with pytest.raises(Refused, match=r"access_key\.generation: the last applied generation is 1"):
         Connection.of(find(record.environment, customer).with_access_key(generation=7, retiring=None)).preview()
 
