@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import BrokenExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -20,8 +21,11 @@ LOCK_S = 90.0
 """How long a lock is waited for: it may be of a worker that was lost, whose engine lets its calls come back."""
 _AGAIN_S = 2.0
 _LOOK_S = 0.5
-_OTHER = "WorkerDiffers"
 _stopped: set[str] = set()
+
+
+class WorkerDiffers(DataloopStsError, BrokenExecutor):  # noqa: N818
+    """A worker that came later is not as the run needs it: nobody further is begun, or it would get them all."""
 
 
 def stop(run: str) -> None:
@@ -48,10 +52,14 @@ class OnWorker:
     wanted: Mapping[str, str]
 
     def __call__(self, environment: Environment, customer: str, operation: Operation) -> Row:
-        """Does the job; the arguments as for it."""
+        """Does the job; the arguments as for it.
+
+        Raises:
+            WorkerDiffers: nothing was done.
+        """
         if different := surroundings.differences(self.wanted, surroundings.surroundings(environment)):
             what = f"The worker is not as the run needs it: {'; '.join(different)}. Nothing was done to the customer."
-            return Row(customer, "failed", error=(_OTHER, what))
+            raise WorkerDiffers(what)
         is_wanted = self._watch_of_task()
         if not is_wanted():
             return not_begun(customer, "the run was interrupted")

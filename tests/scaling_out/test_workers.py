@@ -18,6 +18,7 @@ from automation.cli.frame import app
 from automation.environment import Environment, EnvironmentSettings
 from automation.fleet import Fleet, Limits, Operation, Report, Row, dask, dask_workers
 from automation.fleet.dask import WorkersUnusable
+from automation.fleet.on_worker import OnWorker
 from automation.fleet.surroundings import FOLDER, PROGRAM, differences, mark, surroundings
 from tests.e2e.harness import eventually
 from tests.fleet.conftest import Customers, customers
@@ -173,3 +174,11 @@ def test_another_project_folder_and_another_program_are_seen(customers: Customer
     assert differences(here, surroundings(copy)) == [FOLDER]
     other = {**here, PROGRAM: "0.0.1 (0123456789ab)"}
     assert differences(here, other) == [f"dataloop-sts is 0.0.1 (0123456789ab), not {here[PROGRAM]}"]
+
+
+def test_a_worker_that_differs_and_comes_later_ends_the_run_before_it_gets_everybody(customers: Customers) -> None:
+    for name in ("a", "b", "c"):
+        customers.add(name)
+    job = OnWorker(lambda *_: Row("a", "succeeded"), "run", {PROGRAM: "another"})
+    report = Fleet(customers.environment, Limits(1), job=job).run(REFRESH, customers.records())
+    assert [(row.error or ("", ""))[0] for row in report.rows] == ["WorkerDiffers", "NotBegun", "NotBegun"]
