@@ -32,6 +32,11 @@ class Names:
     integration: str
 
 
+def names_dataloop(description: str) -> bool:
+    """Whether an access key's description tells people what the key is for."""
+    return "dataloop" in description.lower()
+
+
 def derived_names(customer: str, environment: str) -> Names:
     """The names a connection gets where its spec gives none.
 

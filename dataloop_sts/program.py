@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pulumi
 
-from dataloop_sts import digest, naming, steps
+from dataloop_sts import digest, naming, self_check, steps
 from dataloop_sts.adopted import NOTHING, Adopted
 from dataloop_sts.components import Connection, ConnectionArgs
 from dataloop_sts.errors import DataloopStsError, SpecError
@@ -78,7 +78,11 @@ def declare(
         sandbox: whether the AWS side is the sandbox, at ``AWS_ENDPOINT_URL``.
         adopted: what exists already and is taken over in this run.
         variables: the environment variables of this connection.
+
+    Raises:
+        DataloopStsError: nothing was declared; the message says what to mend.
     """
+    self_check.check(spec, environment)
     endpoint = _sandbox_endpoint(variables) if sandbox else None
     if adopted.imports:
         _import(adopted)

@@ -78,7 +78,7 @@ def _tags(value: dict[str, str]) -> dict[str, str]:
 
 
 def _description(value: str) -> str:
-    if "dataloop" not in value.lower():
+    if not naming.names_dataloop(value):
         raise ValueError('the description must contain "DataLoop", so that people find the key\'s purpose')
     ok = len(value) <= 256 and _TAG_TEXT.fullmatch(value)
     return _checked(None if ok else "use up to 256 letters, digits, spaces or characters of _.:/=+-@", value)
