@@ -1,4 +1,4 @@
-"""What the engine starts to run a Python program: the language host, and the plugin for dynamic providers.
+"""What the engine starts to run a Python program: the language host, also of policy packs, and dynamic providers.
 
 It takes the place of Pulumi's own `pulumi-language-python` where that cannot be had, since its Go module is not
 published. It is copied beside the `pulumi` binary and run as a script by the interpreter of the program's virtual
@@ -14,15 +14,18 @@ import importlib.metadata
 import json
 import logging
 import os
+import queue
 import runpy
 import signal
+import subprocess
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import grpc
 import pulumi
@@ -35,6 +38,8 @@ from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 # https://github.com/pulumi/pulumi/blob/v3.274.1/sdk/go/common/util/rpcutil/serve.go
 _MAX_MESSAGE = 1024 * 1024 * 400
 _PARENT_POLL_SECONDS = 0.5
+# The program takes one for as long as it runs, and so does each policy pack.
+_CALLS_AT_ONCE = 16
 
 
 def main() -> None:
@@ -46,7 +51,7 @@ def main() -> None:
         runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
         return
     server = grpc.server(
-        ThreadPoolExecutor(max_workers=4),
+        ThreadPoolExecutor(max_workers=_CALLS_AT_ONCE),
         options=[("grpc.max_receive_message_length", _MAX_MESSAGE), ("grpc.max_send_message_length", _MAX_MESSAGE)],
     )
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(arguments[0] if arguments else ""), server)
@@ -97,6 +102,36 @@ class LanguageHost(LanguageServer):
         with self._one_program_at_a_time:
             failed = contextvars.copy_context().run(self._run, request)
         return language_pb2.RunResponse(bail=failed)
+
+    def RunPlugin(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
+        """Run a policy pack by the interpreter of its own virtual environment, until the engine ends the call."""
+        environment = Path(request.info.root_directory, _virtualenv_of(request.info) or "venv")
+        python = environment / "bin" / "python"
+        if not python.exists():
+            reason = f"the virtual environment {environment} is not there: create it (make setup, or pulumi install)"
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, reason)
+        process = subprocess.Popen(
+            [python, "-u", request.info.program_directory, *request.args],
+            cwd=request.pwd,
+            env=dict(each.partition("=")[::2] for each in request.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        _plugins.append(process)
+        if not context.add_callback(process.kill):
+            process.kill()
+        said: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        readers = [
+            threading.Thread(target=_pass_on, args=(name, stream, said), daemon=True)
+            for name, stream in (("stdout", process.stdout), ("stderr", process.stderr))
+        ]
+        for reader in readers:
+            reader.start()
+        for _ in readers:
+            while (response := said.get()) is not None:
+                yield response
+        yield language_pb2.RunPluginResponse(exitcode=process.wait())
 
     def _run(self, request: Any) -> bool:
         reset_options(
@@ -177,7 +212,7 @@ def _required_packages() -> list[Any]:
 
 def _wrong_interpreter(info: Any) -> str | None:
     """Say so where the program wants another virtual environment than the one that runs this."""
-    wanted = json_format.MessageToDict(info.options).get("virtualenv")
+    wanted = _virtualenv_of(info)
     if not wanted:
         return None
     environment = Path(info.root_directory, wanted)
@@ -186,15 +221,38 @@ def _wrong_interpreter(info: Any) -> str | None:
     return f"the program wants the virtual environment {environment}, but the language host runs in {sys.prefix}"
 
 
+def _virtualenv_of(info: Any) -> str | None:
+    wanted: str | None = json_format.MessageToDict(info.options).get("virtualenv")
+    return wanted
+
+
+def _pass_on(name: str, stream: IO[bytes], said: queue.SimpleQueue[Any]) -> None:
+    """Each piece of an output as it comes, and None at its end."""
+    with stream:
+        while piece := stream.read1(_PIECE):  # type: ignore[attr-defined]
+            said.put(language_pb2.RunPluginResponse(**{name: piece}))
+    said.put(None)
+
+
+_PIECE = 1 << 16
+_plugins: list[subprocess.Popen[bytes]] = []
+
+
 def _end_with_the_engine() -> None:
     """End at once on the engine's interrupt, and when the engine is gone: it kills no child when it is killed."""
-    signal.signal(signal.SIGINT, lambda _signal, _frame: os._exit(0))
+
+    def end() -> None:
+        for plugin in _plugins:
+            plugin.kill()
+        os._exit(0)
+
+    signal.signal(signal.SIGINT, lambda _signal, _frame: end())
     engine = os.getppid()
 
     def watch() -> None:
         while os.getppid() == engine:
             time.sleep(_PARENT_POLL_SECONDS)
-        os._exit(0)
+        end()
 
     threading.Thread(target=watch, name="engine-watch", daemon=True).start()
 

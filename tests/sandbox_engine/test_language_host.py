@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -235,6 +235,54 @@ def _gone(pid: int) -> bool:
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
+def _wait_until_gone(pid: int) -> None:
+    end = time.monotonic() + 5
+    while not _gone(pid):
+        assert time.monotonic() < end, f"process {pid} lives on"
+        time.sleep(0.05)
+
+
+PACK = """
+import os, sys, time
+print(os.getpid(), sys.argv[1], os.environ["MARK"], os.getcwd(), os.environ.get("PATH"))
+print("a warning", file=sys.stderr)
+sys.exit(3) if sys.argv[1] == "fail" else time.sleep(60)
+"""
+
+
+def _run_plugin(port: int, folder: Path, argument: str, virtualenv: str) -> Any:
+    """A policy pack in this folder, run as the engine has it run."""
+    (folder / "__main__.py").write_text(PACK)
+    info = language_pb2.ProgramInfo(root_directory=str(folder), program_directory=str(folder), entry_point=".")
+    info.options.update({"virtualenv": virtualenv})
+    request = language_pb2.RunPluginRequest(pwd="/", args=[argument], env=["MARK==x"], info=info, kind="analyzer")
+    return language_pb2_grpc.LanguageRuntimeStub(grpc.insecure_channel(f"127.0.0.1:{port}")).RunPlugin(request)
+
+
+def test_a_policy_pack_runs_in_its_own_environment_and_ends_with_the_call(
+    project: Project, real_engine: Engine, tmp_path: Path
+) -> None:
+    with _host(real_engine, project.folder) as (host, port):
+        failing = list(_run_plugin(port, tmp_path, "fail", sys.prefix))
+        pid, *said = b"".join(each.stdout for each in failing).split()
+        assert said == [b"fail", b"=x", b"/", b"None"]
+        assert b"".join(each.stderr for each in failing) == b"a warning\n"
+        assert failing[-1].exitcode == 3
+        for end in ("the call", "the host"):
+            call = _run_plugin(port, tmp_path, "stay", sys.prefix)
+            pid = next(each.stdout for each in call if each.stdout).split()[0]
+            call.cancel() if end == "the call" else host.send_signal(signal.SIGINT)
+            _wait_until_gone(int(pid))
+
+
+def test_a_policy_pack_s_environment_that_is_not_there_is_named(
+    project: Project, real_engine: Engine, tmp_path: Path
+) -> None:
+    with _host(real_engine, project.folder) as (_, port), pytest.raises(grpc.RpcError) as told:
+        list(_run_plugin(port, tmp_path, "fail", "not-there"))
+    assert f"{tmp_path}/not-there is not there" in told.value.details()
+
+
 @pytest.mark.parametrize("program", ["pulumi-language-python", "pulumi-resource-pulumi-python"])
 def test_what_the_engine_starts_does_not_outlive_a_killed_engine(
     project: Project, real_engine: Engine, program: str
@@ -258,10 +306,7 @@ def test_what_the_engine_starts_does_not_outlive_a_killed_engine(
     assert not _gone(child)
     engine.kill()
     engine.wait()
-    end = time.monotonic() + 5
-    while not _gone(child):
-        assert time.monotonic() < end, f"{program} lives on"
-        time.sleep(0.05)
+    _wait_until_gone(child)
 
 
 def test_stand_in_plugins_answer_from_any_directory(machine: Machine, tmp_path: Path, said: list[str]) -> None:
