@@ -6,19 +6,20 @@ PYTHON := .venv/bin/python
 
 # An environment whose interpreter is gone is made anew.
 $(shell test ! -e .venv/.created || $(PYTHON) -c '' 2>/dev/null || rm -rf .venv)
+$(shell test ! -e policy/.venv/.runtime || policy/.venv/bin/python -c '' 2>/dev/null || rm -rf policy/.venv)
 
-# Packages are installed by uv where it can be had, by pip otherwise; into .venv only.
+# Packages are installed by uv where it can be had, by pip otherwise; into .venv, or the environment that is named.
 define install
 @echo "Installing $(1) ..." >&2; \
-if uv --version >/dev/null 2>&1; then uv pip install --quiet --python $(PYTHON) $(2); \
-elif .venv/bin/uv --version >/dev/null 2>&1; then .venv/bin/uv pip install --quiet --python $(PYTHON) $(2); \
-else $(PYTHON) -m pip install --quiet --disable-pip-version-check $(2); fi
+if uv --version >/dev/null 2>&1; then uv pip install --quiet --python $(or $(3),$(PYTHON)) $(2); \
+elif .venv/bin/uv --version >/dev/null 2>&1; then .venv/bin/uv pip install --quiet --python $(or $(3),$(PYTHON)) $(2); \
+else $(or $(3),$(PYTHON)) -m pip install --quiet --disable-pip-version-check $(2); fi
 endef
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
-setup: .venv/.project ## Make .venv, install the project, get Pulumi's engine; silent where nothing is to do
+setup: .venv/.project policy/.venv/.runtime ## Make .venv and policy/.venv, get Pulumi's engine; silent where nothing is to do
 	@$(PYTHON) -m sandbox setup >/dev/null
 
 demo: setup ## Connect a bucket to Dataloop in the sandbox, prove it, and take it all away again
@@ -51,12 +52,13 @@ format: .venv/.dev ## Format the code, and mend what the linter can
 lock: ## Compile requirements*.txt from pyproject.toml; UPGRADE=1 takes the newest versions (needs uv)
 	uv pip compile $(LOCK) --extra sandbox pyproject.toml -o requirements.txt
 	uv pip compile $(LOCK) --extra sandbox --extra dask --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	uv pip compile $(LOCK) policy/requirements.in -o policy/requirements.txt
 
 LOCK := --quiet --universal --python-version 3.11 --no-header --no-emit-index-url $(if $(UPGRADE),--upgrade)
 
-clean: ## Stop this checkout's sandbox; remove it, .venv and caches (the user's cache folder stays)
+clean: ## Stop this checkout's sandbox; remove it, both environments and caches (the user's cache folder stays)
 	@if [ -x $(PYTHON) ] && [ -d .sandbox ]; then $(PYTHON) -m sandbox down || true; fi
-	rm -rf .venv .sandbox .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
+	rm -rf .venv policy/.venv .sandbox .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist *.egg-info
 
 # Each file stands for a finished step, and is written last: an interrupted step is done again.
 .venv/.created:
@@ -82,4 +84,13 @@ clean: ## Stop this checkout's sandbox; remove it, .venv and caches (the user's 
 
 .venv/.project: pyproject.toml .venv/.runtime
 	$(call install,the project,--no-deps --editable .)
+	@touch $@
+
+# The policy pack's own, since pulumi-policy wants an older protobuf: docs/policies.md.
+policy/.venv/.runtime: policy/requirements.txt | .venv/.created
+	@rm -rf policy/.venv
+	@if uv --version >/dev/null 2>&1; then uv venv --quiet --no-project --python $(PYTHON) policy/.venv; \
+	elif .venv/bin/uv --version >/dev/null 2>&1; then .venv/bin/uv venv --quiet --no-project --python $(PYTHON) policy/.venv; \
+	else $(PYTHON) -m venv policy/.venv; fi
+	$(call install,policy/requirements.txt,-r policy/requirements.txt,policy/.venv/bin/python)
 	@touch $@
