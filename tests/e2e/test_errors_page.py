@@ -70,6 +70,7 @@ _NOT_ERRORS = {
     "Resource monitor has terminated, shutting down",
     "created by (?P<who>\\S+) \\(pid (?P<pid>\\d+)\\) at (?P<since>\\S+)",
     "on_event raised and is not called again",
+    "module <> has no attribute <>",
     "View (?:Live|in Browser)[^:]*: (https://\\S+)",
     'running "python -m dataloop_sts\\.(?P<step>\\w+)":\\n(?P<said>.*)',
     "resource '[^']*' has a problem: (?P<what>.*)",
@@ -86,7 +87,7 @@ _NOT_ERRORS = {
 _STEP = 'exit status 1: running "python -m dataloop_sts.<step>":'
 _SANDBOX_ERRORS = ("SandboxError", "EngineError")
 _PATTERNS = re.compile(r"\(\w+( \w+)*\|")
-_DESCRIBED_BY = ("description", "help", "epilog", "title")
+_DESCRIBED_BY = ("description", "example", "help", "epilog", "title")
 
 
 def _is_on_the_page(sentence: str) -> bool:
