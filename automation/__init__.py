@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from automation.fleet import Progress as FleetProgress
     from automation.records import Record, all_of, find
     from automation.repair.mending import Finding
-    from automation.results import Outcome, PastRun
+    from automation.results import Outcome, PastRun, Step
     from automation.rotation import Rotation
     from automation.selection import Selection
 
@@ -38,6 +38,7 @@ __all__ = [
     "Rotation",
     "Row",
     "Selection",
+    "Step",
     "all_of",
     "errors",
     "find",
@@ -60,6 +61,7 @@ _HOMES = {
     "Rotation": "rotation:Rotation",
     "Row": "fleet:Row",
     "Selection": "selection:Selection",
+    "Step": "results:Step",
     "all_of": "records:all_of",
     "errors": "errors",
     "find": "records:find",

@@ -11,11 +11,10 @@ from typing import Any, Literal
 
 from automation.diagnosis import Diagnostic
 from automation.engine import Event
-from automation.results import counted
+from automation.results import SAME, Step, counted, step_of
 from dataloop_sts.redaction import redact
 
 _log = logging.getLogger(__name__)
-_QUIET = "same"
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ class Hearing:
         self._on_event = on_event
         self._started: dict[tuple[str, str], float] = {}
         self._warnings: dict[str, None] = {}
+        self._steps: dict[tuple[str, str], Step] = {}
         self.changes: Counter[str] = Counter()
         self.errors: list[Diagnostic] = []
 
@@ -59,6 +59,11 @@ class Hearing:
     def warnings(self) -> tuple[str, ...]:
         """What the engine warned of, each once."""
         return tuple(self._warnings)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What was done to which resource, each once."""
+        return tuple(self._steps.values())
 
     def __call__(self, event: Event) -> None:
         """Takes one event."""
@@ -73,12 +78,15 @@ class Hearing:
         elif begun := event.get("resourcePreEvent"):
             self._step(begun["metadata"], "started")
         elif ended := event.get("resOutputsEvent"):
-            self._step(ended["metadata"], "done")
+            metadata = ended["metadata"]
+            if step := step_of(metadata):
+                self._steps[metadata["urn"], step.operation] = step
+            self._step(metadata, "done")
         elif failed := event.get("resOpFailedEvent"):
             self._step(failed["metadata"], "failed")
 
     def _step(self, step: dict[str, Any], outcome: Literal["started", "done", "failed"]) -> None:
-        if self._on_event is None or step["op"] == _QUIET:
+        if self._on_event is None or step["op"] == SAME:
             return
         key, now = (step["urn"], step["op"]), time.monotonic()
         if outcome == "started":

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a run does to one resource, or of a preview: would do.
+
+    Attributes:
+        resource: the resource's name in the program, such as ``access-key-1``.
+        type: its type, such as ``aws:iam/accessKey:AccessKey``.
+        operation: create, update, replace, delete or import.
+        properties: the names of the properties that differ, never their values; none where it is created or deleted.
+    """
+
+    resource: str
+    type: str
+    operation: str
+    properties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -17,17 +34,19 @@ class Outcome:
         duration_s: wall-clock seconds.
         warnings: what the engine warned of, one line each.
         url: where the backend shows the run; None for backends without pages, such as files and buckets.
+        steps: what was done to which resource, in the engine's order; what stays as it is has none.
     """
 
     changes: Mapping[str, int]
     duration_s: float
     warnings: tuple[str, ...] = ()
     url: str | None = None
+    steps: tuple[Step, ...] = ()
 
     @property
     def changed(self) -> int:
         """How many resources are not as they were."""
-        return sum(count for kind, count in self.changes.items() if kind != "same")
+        return sum(count for kind, count in self.changes.items() if kind != SAME)
 
 
 @dataclass(frozen=True)
@@ -62,7 +81,36 @@ class PastRun:
         )
 
 
-_KINDS = ("create", "import", "update", "delete", "same", "replace")
+SAME = "same"
+_PROVIDERS = "pulumi:providers:"
+_KINDS = ("create", "import", "update", "delete", SAME, "replace")
+
+
+def step_of(event: Mapping[str, Any]) -> Step | None:
+    """The step that an engine's event is about; None where no report needs it, such as what stays or is only read.
+
+    Providers that the engine makes by itself are left out, as it leaves them out of its counts.
+
+    Args:
+        event: its ``metadata``:
+            https://github.com/pulumi/pulumi/blob/master/sdk/go/common/apitype/events.go, StepEventMetadata.
+    """
+    operation, type_ = event["op"], event["type"]
+    name = event["urn"].rpartition("::")[2]
+    if operation not in _KINDS or operation == SAME or (type_.startswith(_PROVIDERS) and name.startswith("default")):
+        return None
+    return Step(name, type_, operation, tuple(sorted(_differing(event))))
+
+
+def _differing(event: Mapping[str, Any]) -> Iterable[str]:
+    """The properties that the provider says differ; where it says none, as dynamic ones, the inputs that do."""
+    if said := event.get("detailedDiff") or event.get("diffs"):
+        return said
+    old, new = event.get("old"), event.get("new")
+    if not old or not new:
+        return ()
+    before, after = old.get("inputs") or {}, new.get("inputs") or {}
+    return (name for name in {*before, *after} if name[:2] != "__" and before.get(name) != after.get(name))
 
 
 def counted(changes: Mapping[str, int]) -> dict[str, int]:

@@ -111,16 +111,18 @@ class Stack:
 
     # --- what changes the world, and what shows it beforehand
 
-    def preview(self, *, refresh: bool = False) -> Outcome:
-        """What :meth:`up` would do; nothing is changed.
+    def preview(self, *, refresh: bool = False, only_existing: bool = False) -> Outcome:
+        """What :meth:`up` would do; nothing is changed, but that a new stack is made in the backend, empty.
 
         Args:
             refresh: look at what is live first.
+            only_existing: make no new stack; where there is none, NoSuchStack is raised.
 
         Raises:
             StackError: the subclass says whose matter it is: see ``automation.errors``.
         """
-        return self._run("preview", *(["--refresh"] if refresh else []), declares=True)
+        arguments = ["--refresh"] if refresh else []
+        return self._run("preview", *arguments, declares=True, only_existing=only_existing)
 
     def up(self, *, refresh: bool = False, adopted: Adopted = NOTHING) -> Outcome:
         """Makes the connection what the spec says.
@@ -241,6 +243,7 @@ class Stack:
         command: str,
         *arguments: str,
         declares: bool,
+        only_existing: bool = False,
         adopted: Adopted = NOTHING,
         variables: Mapping[str, str] | None = None,
     ) -> Outcome:
@@ -272,12 +275,12 @@ class Stack:
             try:
                 run()
             except NoSuchStack:
-                if not declares:
+                if only_existing or not declares:
                     raise
                 workspace.initialise(**ends)
                 run()
         took = round(time.monotonic() - started, 3)
-        return Outcome(dict(hearing.changes), took, hearing.warnings, urls[0] if urls else None)
+        return Outcome(dict(hearing.changes), took, hearing.warnings, urls[0] if urls else None, hearing.steps)
 
     @contextmanager
     def _only_run(self) -> Iterator[Stop]:

@@ -21,7 +21,8 @@ Names without another module are imported from `automation`, errors from `automa
 _GROUPS: dict[str, list[str]] = {
     "One connection": ["automation.Connection", "automation.Progress", "automation.in_thread"],
     "What calls give": [
-        *("automation.Outcome", "automation.PastRun", "automation.Rotation", "automation.rotation.KeyInUse"),
+        *("automation.Outcome", "automation.Step", "automation.PastRun"),
+        *("automation.Rotation", "automation.rotation.KeyInUse"),
         *("automation.Finding", "dataloop_sts.verify.Report", "dataloop_sts.verify.Check"),
         *("dataloop_sts.audit.Report", "dataloop_sts.audit.Finding"),
     ],
