@@ -159,7 +159,7 @@ def _told(operation: dict[str, Any], made: Made | Foreign | None) -> Finding:
     name = f"{resource['type'].rpartition(':')[2]} {resource['urn'].rpartition('::')[2]}"
     if isinstance(made, Made):
         return Finding(f"{name} was made, and is in the stack now: {made.id}")
-    return Finding(f"{name} was being {_UNDER_WAY.get(operation['type'], 'read')}: `up` does it again")
+    return Finding(f"{name} was being {_UNDER_WAY.get(operation['type'], 'read')}: the next run does it again")
 
 
 def _keys(deployed: Mapping[str, Any], leftovers: Leftovers, keys_begun: bool) -> Iterator[Finding]:

@@ -203,7 +203,8 @@ def test_an_engine_that_is_missing_is_told_with_the_command_that_gets_it(
     empty_project: Project, tmp_path: Path
 ) -> None:
     nothing = {"PATH": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    done = _run("automation.cli", "-e", empty_project.stack, "verify", folder=empty_project.folder, **nothing)
+    verify = ("-e", empty_project.stack, "verify")
+    done = _run("automation.cli", *verify, folder=empty_project.folder, **nothing, DATALOOP_TOKEN="any")
     assert done.code == 1, done.output
     assert_told(done.output, "No usable `pulumi` on PATH (<reason>): see `python -m sandbox doctor`.")
     done = _run("sandbox", "doctor", **nothing)

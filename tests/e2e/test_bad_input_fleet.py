@@ -144,7 +144,7 @@ def test_what_keeps_one_customer_from_being_run_is_told_and_the_other_is_done(em
     assert _told(rows) == ["succeeded", "unchanged"]
     assert [text.partition(", since")[0] for text in rows[0]["repaired"]] == [
         f"The lock of ann@{socket.gethostname()}, process {_DEAD}",
-        f"StorageDriver {a} was being changed: `up` does it again",
+        f"StorageDriver {a} was being changed: the next run does it again",
     ]
     assert rows[0]["changes"] == {"create": 0, "update": 2, "replace": 0, "delete": 0, "same": 20}
     assert not lock.exists()

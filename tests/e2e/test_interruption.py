@@ -95,7 +95,7 @@ def test_whatever_a_killed_run_was_making_is_taken_up_and_nothing_is_made_twice(
         world.clear_faults()
         project.pulumi("cancel", "--yes", "--stack", project.stack).ok()
         project.up().ok()
-        assert "Integration integration was being made: `up` does it again" in repair()
+        assert "Integration integration was being made: the next run does it again" in repair()
         assert "Nothing is broken" in repair()
         _assert_one_of_each(project)
         for driver_id in project.outputs()["driver_ids"].values():

@@ -96,11 +96,11 @@ def test_what_can_be_done_again_is_forgotten(world: World, pulumi: Engine, repai
     pulumi.began("creating", "command:local:Command", "verification")
     pulumi.began("creating", "aws:iam/user:User", "user", name=f"never-made-{world.tag}")
     assert repair() == [
-        "Policy policy was being changed: `up` does it again",
-        "AccessKey access-key-1 was being deleted: `up` does it again",
-        "Integration integration was being made: `up` does it again",
-        "Command verification was being made: `up` does it again",
-        "User user was being made: `up` does it again",
+        "Policy policy was being changed: the next run does it again",
+        "AccessKey access-key-1 was being deleted: the next run does it again",
+        "Integration integration was being made: the next run does it again",
+        "Command verification was being made: the next run does it again",
+        "User user was being made: the next run does it again",
         f"Next: dataloop-sts -e dev up {world.tag}",
     ]
     assert pulumi.imported is not None
@@ -183,7 +183,7 @@ def test_somebody_elses_thing_is_in_nobodys_way_once_the_spec_has_another_name(
     pulumi.began("creating", "aws:iam/user:User", "user", name=connected.user)
     names = f"{{region: eu-west-1, names: {{user: other-{world.tag}}}}}"
     stack.record(RECORD.replace("{region: eu-west-1}", names))
-    assert repair()[0] == "User user was being made: `up` does it again"
+    assert repair()[0] == "User user was being made: the next run does it again"
 
 
 def test_what_was_to_take_the_place_of_another_is_named(
