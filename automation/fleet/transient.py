@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from automation.errors import AwsFailed, DataloopFailed
-from dataloop_sts.errors import AwsError, RateLimited, Unreachable
+from dataloop_sts.errors import AwsError, RateLimited, ServerError, Unreachable
 
-_DATALOOP = (RateLimited, Unreachable)
+_DATALOOP = (RateLimited, ServerError, Unreachable)
 _KINDS = tuple(kind.__name__ for kind in _DATALOOP)
 # The preflight tells what it could not look at in words alone.
 _WORDS = tuple(kind.what.partition("{")[0].strip() for kind in _DATALOOP)
@@ -19,7 +19,7 @@ _THROTTLED = frozenset(
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether it is a rate limit, or Dataloop gave no answer. A lock is not: whoever holds it may take long."""
+    """Whether it is a rate limit, or an outage of Dataloop. A lock is not: whoever holds it may take long."""
     if isinstance(error, (AwsFailed, AwsError)):
         return error.code in _THROTTLED
     if isinstance(error, DataloopFailed):

@@ -38,8 +38,17 @@ def tried(customers: Customers, monkeypatch: pytest.MonkeyPatch) -> Try:
 LIMITED = DataloopFailed("Stack prod.acme: limited", kind="RateLimited")
 
 
-def test_a_rate_limit_is_tried_again(tried: Try) -> None:
-    row = tried([LIMITED])
+@pytest.mark.parametrize(
+    "error",
+    [
+        LIMITED,
+        DataloopFailed("Stack prod.acme: no answer", kind="Unreachable"),
+        DataloopFailed("Stack prod.acme: 503", kind="ServerError"),
+        DataloopFailed("Dataloop: Dataloop failed while it worked on integration 'acme': 503."),
+    ],
+)
+def test_a_rate_limit_and_an_outage_are_tried_again(tried: Try, error: StackError) -> None:
+    row = tried([error])
     assert (row.outcome, row.attempts, row.changes, row.error) == ("succeeded", 2, {"create": 1}, None)
 
 
