@@ -71,14 +71,17 @@ class Cost:
 
 
 def measured(work: Callable[[], None]) -> Cost:
-    """Does the work, and counts this process and everything that it started, orphans too."""
+    """Does the work, and counts this process and everything that it starts from now on, orphans too."""
     seen: dict[int, tuple[str, float]] = {}
+    others = {process.pid for process in psutil.Process().children(recursive=True)}  # the sandbox
     cost, done = Cost(), threading.Event()
 
     def watch() -> None:
         while not done.wait(_POLL_S):
             memory = 0
             for process in psutil.Process().children(recursive=True):
+                if process.pid in others:
+                    continue
                 try:
                     spent = process.cpu_times()
                     known = seen.get(process.pid)
