@@ -143,6 +143,10 @@ class Backend:
         """What the files of a stack say; None where that is not known: a new stack, another backend, another form."""
         return self._known(_read, stack)
 
+    def has(self, stack: str) -> bool | None:
+        """Whether there is a stack of this name; None where that is not known: another backend, or out of reach."""
+        return self._known(_is_there, stack)
+
     def outputs(self, stack: str) -> dict[str, Any] | None:
         """The outputs of a stack, secrets masked as by the CLI; None where they are not known, as in :meth:`read`."""
         return self._known(_outputs, stack)
@@ -175,6 +179,10 @@ class Backend:
             return None
         except (StackError, AwsError):  # the run that follows says it, with the mend
             return None
+
+
+def _is_there(store: Store, stack: str) -> bool:
+    return any(store.read(f"{_path(stack)}{suffix}") is not None for suffix in _COMPRESSIONS)
 
 
 def _read(store: Store, stack: str) -> StackFiles:
@@ -232,11 +240,17 @@ def _masked(value: Any) -> Any:
 
 def _state(store: Store, stack: str) -> tuple[str, bytes]:
     """How the stack's state is compressed, and the state; it may be there in one form only."""
-    path = f".pulumi/stacks/{PROJECT}/{stack}.json"
-    found = [(suffix, content) for suffix in _COMPRESSIONS if (content := store.read(path + suffix)) is not None]
+    found = [
+        (suffix, content) for suffix in _COMPRESSIONS if (content := store.read(_path(stack) + suffix)) is not None
+    ]
     if len(found) != 1:
         raise _Unknown
     return found[0]
+
+
+def _path(stack: str) -> str:
+    """Where a stack's state is, but for how it is compressed."""
+    return f".pulumi/stacks/{PROJECT}/{stack}.json"
 
 
 def _deployment(state: bytes, compression: str) -> _Deployment:

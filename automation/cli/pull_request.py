@@ -1,0 +1,82 @@
+"""``dataloop-sts pr preview``: what a pull request would do, for the pull request's page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from automation.cli.frame import CHANGES, DONE, FAILED, FINDING, Json, app, common
+from automation.environment import Environment
+from automation.errors import RecordError
+from automation.files import write_whole
+from dataloop_sts.errors import Problem
+
+_CODES = {"clean": DONE, "changes": CHANGES, "risky": FINDING, "failed": FAILED}
+_REST = "dataloop-sts pr preview --json"
+_Base = Annotated[str, typer.Option(metavar="REV", help="Compare with where the head left this revision.")]
+_Head = Annotated[
+    str | None,
+    typer.Option(metavar="REV", help="The records of this revision, none of whose code is run; default: these files."),
+]
+_Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Where the summary is written; else printed.")]
+_JsonFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Where all of it is written as JSON.")]
+_Parallel = Annotated[int, typer.Option(metavar="N", min=1, help="How many customers at once.")]
+_Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="What one customer's preview may take.")]
+commands = typer.Typer(
+    no_args_is_help=True,
+    help="What a pull request would do to whom: docs/pull-requests.md.",
+    epilog="Exit codes of preview: 0 nothing would change, 3 changes, 4 risky ones, 1 a preview failed, 2 bad input.",
+)
+app.add_typer(commands, name="pr")
+
+
+@commands.command(
+    epilog="Example: dataloop-sts -e prod pr preview --base origin/main --markdown preview.md --json-file preview.json"
+)
+def preview(
+    context: typer.Context,
+    base: _Base,
+    head: _Head = None,
+    markdown: _Markdown = None,
+    json_file: _JsonFile = None,
+    parallel: _Parallel = 2,
+    timeout: _Timeout = 300,
+    as_json: Json = False,
+) -> None:
+    """Preview every customer that a change is about; nothing is deployed, locked or written but the two files."""
+    from automation.pull_request.changes import changes_between
+    from automation.pull_request.document import Report
+    from automation.pull_request.markdown import markdown as summary
+    from automation.pull_request.preview import Previewed, Previews
+
+    environment = Environment.of(common(context).environment, Path.cwd())
+    changes = changes_between(environment, base, head)
+    for file in filter(None, (markdown, json_file)):
+        _write(file, "")  # so that no hour of previews ends at a name that is mistyped
+
+    def tell(row: Previewed) -> None:
+        ending = "failed" if row.error else "not fully looked at" if row.missing else "done"
+        typer.echo(f"{row.stack}: {ending}, {row.duration_s:.1f} s", err=True)
+
+    report = Report(changes, Previews(environment, parallel, timeout, tell).run(changes))
+    document = json.dumps(report.document(), indent=1) + "\n"
+    text = summary(report, json_file.name if json_file else _REST)
+    if json_file:
+        _write(json_file, document)
+    if markdown:
+        _write(markdown, text)
+    if as_json or common(context).json:
+        typer.echo(document, nl=False)
+    elif not markdown:
+        typer.echo(text, nl=False)
+    raise typer.Exit(_CODES[report.verdict])
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        write_whole(file, text)
+    except OSError as error:
+        raise RecordError(f"{file} cannot be written:", [Problem("", str(error.strerror))]) from None
