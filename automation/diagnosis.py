@@ -13,13 +13,14 @@ from automation.errors import (
     EngineFailed,
     Interrupted,
     NoSuchStack,
+    PolicyViolated,
     Refused,
     SpecRefused,
     StackError,
     StackLocked,
     VerificationFailed,
 )
-from dataloop_sts import errors
+from dataloop_sts import errors, self_check
 
 NO_STACK = "no stack named"
 _LOCKED = re.compile(r"created by (?P<who>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
@@ -63,11 +64,13 @@ class Diagnostic:
 
     Attributes:
         urn: the resource; empty where it is of none.
-        message: what was said, of several lines where it is a step's.
+        message: what was said, of several lines where it is a step's or a policy's.
+        policy: the policy that the resource violates; empty where it is another error.
     """
 
     urn: str
     message: str
+    policy: str = ""
 
     @property
     def type(self) -> str:
@@ -101,6 +104,10 @@ def error_of(stack: str, reason: str, output: str, diagnostics: Sequence[Diagnos
     of_resources = [each for each in diagnostics if each.urn]
     if problems := [found["what"].strip() for each in of_resources if (found := _PROBLEM.search(each.message))]:
         return _of_preflight(message, problems)
+    if violations := [each for each in diagnostics if each.policy]:
+        return _of_policies(stack, violations)
+    if self_check.BROKEN in reason:
+        return PolicyViolated(message, [], [reason])
     for each in of_resources:
         if error := _of_resource(message, each):
             return error
@@ -122,6 +129,17 @@ def _of_preflight(message: str, problems: list[str]) -> StackError:
     if all(_OF_DATALOOP.match(problem) for problem in problems):
         return DataloopFailed(message, kind=_kind(message))
     return Refused(message, problems)
+
+
+def _of_policies(stack: str, violations: Sequence[Diagnostic]) -> PolicyViolated:
+    problems = []
+    for each in violations:
+        resource = each.urn.rpartition("::")[2]
+        has_to_hold, _, found = each.message.partition("\n")
+        problems.append(f"{each.policy}: {resource}: {found or has_to_hold}")
+    said = [*dict.fromkeys(problems)]
+    names = [*dict.fromkeys(each.policy for each in violations)]
+    return PolicyViolated(f"Stack {stack}: refused by mandatory policies: {'; '.join(said)}.", names, said)
 
 
 def _of_resource(message: str, diagnostic: Diagnostic) -> StackError | None:

@@ -34,6 +34,13 @@ class EnvironmentSettings(BaseModel):
         None, description="What encrypts secrets in the state of new stacks, such as awskms://...; default: passphrase"
     )
     dataloop_api_url: str | None = Field(None, description="Dataloop's API; default: DATALOOP_API_URL, or its own")
+    policy_pack: str | None = Field(
+        None,
+        description="Folder of the policy pack to which previews and updates are held, such as policy; default: none",
+    )
+    policy_config: str | None = Field(
+        None, description="Settings of its policies, a JSON file; default: what the pack itself says"
+    )
     organizations: Mapping[values.DataloopId, Credentials] = Field(
         {}, description="Where the Dataloop credentials of an organization are, by its id; default: those of the shell"
     )
@@ -131,12 +138,38 @@ class Environment:
             heading = f"Organization {organization_id} has no Dataloop credentials in {self.name}:"
             raise NoCredentials(heading, [Problem(place, what)]) from None
 
+    def policy_arguments(self) -> list[str]:
+        """What tells the CLI of the policy pack; nothing where there is none. Paths are relative to the project.
+
+        Raises:
+            RecordError: a setting leads nowhere.
+        """
+        found = []
+        for key, option, inside in _POLICY_SETTINGS:
+            value = getattr(self.settings, key)
+            if value is None:
+                continue
+            path = (self.project_dir / value).resolve()
+            problem = None if (path / inside).is_file() else f"there is no file {path / inside}"
+            if self.settings.policy_pack is None:
+                problem = "it sets the policies of a policy_pack, and there is none"
+            if problem:
+                raise RecordError(
+                    f"The policies of {self.name} cannot be used:", [Problem(self.place((key,)), problem)]
+                )
+            found += [option, str(path)]
+        return found
+
     def place(self, parts: Sequence[str]) -> str:
         """Where a setting stands: file, line and path, or the path alone where there is no file."""
         file = self.customers_dir / SETTINGS_FILE
         return _place(read_yaml(file), parts) if file.is_file() else ".".join(parts)
 
 
+_POLICY_SETTINGS = (
+    ("policy_pack", "--policy-pack", "PulumiPolicy.yaml"),
+    ("policy_config", "--policy-pack-config", ""),
+)
 _HELD = {
     "token": "a token of an owner of that organization",
     "username": "the user of a machine's login",

@@ -49,6 +49,20 @@ class Refused(StackError):  # noqa: N818
         self.problems = tuple(problems)
 
 
+class PolicyViolated(StackError):  # noqa: N818
+    """A mandatory policy refused: in a preview, or in an update before the resource in question was made.
+
+    Attributes:
+        policies: the names of the policies, each once.
+        problems: what each found, in words.
+    """
+
+    def __init__(self, message: str, policies: Sequence[str], problems: Sequence[str]) -> None:
+        super().__init__(message)
+        self.policies = tuple(policies)
+        self.problems = tuple(problems)
+
+
 class AwsFailed(StackError):  # noqa: N818
     """A call of AWS failed; ``code`` is AWS's own, such as ``AccessDenied``, where the message has it."""
 

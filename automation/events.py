@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from automation.results import SAME, Step, counted, step_of
 from dataloop_sts.redaction import redact
 
 _log = logging.getLogger(__name__)
+_COLOR = re.compile(r"<\{%[^%]*%\}>")
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,12 @@ class Hearing:
     Args:
         on_event: gets each step that does something, in the engine's order, in a thread of the run's own. Where it
             raises, that is logged, and it is not called again: the run goes on.
+        of_preview: whether it is a preview; else what a preview before the update says of steps is passed over.
     """
 
-    def __init__(self, on_event: OnEvent | None = None) -> None:
+    def __init__(self, on_event: OnEvent | None = None, *, of_preview: bool = False) -> None:
         self._on_event = on_event
+        self._of_preview = of_preview
         self._started: dict[tuple[str, str], float] = {}
         self._warnings: dict[str, None] = {}
         self._steps: dict[tuple[str, str], Step] = {}
@@ -68,13 +72,17 @@ class Hearing:
     def __call__(self, event: Event) -> None:
         """Takes one event."""
         if summary := event.get("summaryEvent"):
-            self.changes.update(counted(summary.get("resourceChanges") or {}))
+            self.changes = Counter(counted(summary.get("resourceChanges") or {}))  # the last one is that of the run
         elif said := event.get("diagnosticEvent"):
             message = redact(str(said.get("message", "")).strip())
             if said.get("severity") == "warning":
                 self._warnings[message] = None
             elif said.get("severity") == "error":
                 self.errors.append(Diagnostic(str(said.get("urn", "")), message))
+        elif judged := event.get("policyEvent"):
+            self._policy(judged)
+        elif not self._is_the_run_s_own(event):
+            return
         elif begun := event.get("resourcePreEvent"):
             self._step(begun["metadata"], "started")
         elif ended := event.get("resOutputsEvent"):
@@ -84,6 +92,17 @@ class Hearing:
             self._step(metadata, "done")
         elif failed := event.get("resOpFailedEvent"):
             self._step(failed["metadata"], "failed")
+
+    def _is_the_run_s_own(self, event: Event) -> bool:
+        """Whether it is not of a step that is only planned, in the preview before an update."""
+        return self._of_preview or not any(isinstance(each, dict) and each.get("planning") for each in event.values())
+
+    def _policy(self, judged: dict[str, Any]) -> None:
+        policy, message = judged["policyName"], redact(_COLOR.sub("", str(judged["message"])).strip())
+        if judged["enforcementLevel"] == "mandatory" and not judged.get("exceptions"):
+            self.errors.append(Diagnostic(str(judged.get("resourceUrn", "")), message, policy))
+        else:
+            self._warnings[f"policy {policy}: {message}"] = None
 
     def _step(self, step: dict[str, Any], outcome: Literal["started", "done", "failed"]) -> None:
         if self._on_event is None or step["op"] == SAME:

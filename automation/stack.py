@@ -119,22 +119,27 @@ class Stack:
             only_existing: make no new stack; where there is none, NoSuchStack is raised.
 
         Raises:
+            RecordError: the environment's policy pack is not where its settings say.
             StackError: the subclass says whose matter it is: see ``automation.errors``.
         """
-        arguments = ["--refresh"] if refresh else []
+        arguments = [*self.environment.policy_arguments(), *(["--refresh"] if refresh else [])]
         return self._run("preview", *arguments, declares=True, only_existing=only_existing)
 
     def up(self, *, refresh: bool = False, adopted: Adopted = NOTHING) -> Outcome:
         """Makes the connection what the spec says.
+
+        Where the environment has a policy pack, a preview comes first: some policies judge a stack as a whole, which
+        has to be before anything is made.
 
         Args:
             refresh: look at what is live first, and mend what others changed.
             adopted: what exists already and is taken over in this run.
 
         Raises:
-            StackError: as for :meth:`preview`.
+            RecordError, StackError: as for :meth:`preview`.
         """
-        arguments = ["--yes", "--skip-preview", *(["--refresh"] if refresh else [])]
+        policies = self.environment.policy_arguments()
+        arguments = ["--yes", *(policies or ["--skip-preview"]), *(["--refresh"] if refresh else [])]
         return self._run("up", *arguments, declares=True, adopted=adopted)
 
     def refresh(self) -> Outcome:
@@ -248,7 +253,8 @@ class Stack:
         variables: Mapping[str, str] | None = None,
     ) -> Outcome:
         started = time.monotonic()
-        hearing, workspace, urls = Hearing(self.on_event), self._workspace, list[str]()
+        hearing = Hearing(self.on_event, of_preview=command == "preview")
+        workspace, urls = self._workspace, list[str]()
         own = self.variables()
         if command != "preview":
             Backend.of(self.environment).require_room()

@@ -45,9 +45,9 @@ def _broken(spec: ConnectionSpec, environment: str) -> Iterator[str]:
         for what in documents.wildcards(document):
             yield f"no-wildcards: {subject} {what}"
     for what in documents.trust(trust, {account}):
-        yield f"trust-one-user: the trust {what}"
+        yield f"trust-one-user: {what}"
     if not naming.names_dataloop(spec.access_key.description):
-        yield f"key-description: it is {spec.access_key.description!r}"
+        yield f"key-description: {spec.access_key.description!r}"
     for what in _wrong_deletes(spec, deletes.deletable(permission)):
         yield f"delete-flag-agrees: {what}"
 

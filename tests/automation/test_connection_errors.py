@@ -110,11 +110,25 @@ def _step(step: str, said: str) -> list[tuple[str, str]]:
         ),
         ([("", "The connection spec in Pulumi.dev.acme.yaml is not valid:\n  x")], errors.SpecRefused, {}),
         ([("", "update canceled")], errors.Interrupted, {}),
+        (
+            [
+                (f"{_URN}aws:iam/role:Role::role", "One user only.\nit trusts two", "trust-one-user"),
+                (f"{_URN}aws:iam/role:Role::role", "One user only.\nit trusts two", "trust-one-user"),
+                ("", "update failed"),
+            ],
+            errors.PolicyViolated,
+            {"policies": ("trust-one-user",), "problems": ("trust-one-user: role: it trusts two",)},
+        ),
+        (
+            [("", "The program would break a rule of its own: trust-one-user: it trusts two. See docs/policies.md.")],
+            errors.PolicyViolated,
+            {"policies": ()},
+        ),
         ([("", "getting stack configuration: incorrect passphrase")], errors.EngineFailed, {}),
     ],
 )
 def test_the_kind_tells_whose_matter_it_is(
-    said: list[tuple[str, str]], kind: type[errors.StackError], attributes: dict[str, Any]
+    said: list[tuple[str, ...]], kind: type[errors.StackError], attributes: dict[str, Any]
 ) -> None:
     diagnostics = [Diagnostic(*each) for each in said]
     reason = " ".join(each.message for each in diagnostics)

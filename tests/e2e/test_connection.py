@@ -45,7 +45,8 @@ def test_a_record_is_brought_up_by_command_and_taken_over_by_python_and_by_the_p
     project, customer = empty_project, f"r-{empty_project.customer}"
     folder = project.folder / "customers" / "dev"
     folder.mkdir(parents=True)
-    (folder / "_environment.yaml").write_text("sandbox: true\n")
+    settings = folder / "_environment.yaml"
+    settings.write_text(f"sandbox: true\npolicy_pack: {CHECKOUT / 'policy'}\n")
     spec: dict[str, Any] = {**project.spec, "customer": customer}
     spec["drivers"] = [{**spec["drivers"][0], "name": customer, "bucket": {"name": f"dataloop-{customer}"}}]
     (folder / f"{customer}.yaml").write_text(yaml.safe_dump(spec))
@@ -57,7 +58,8 @@ def test_a_record_is_brought_up_by_command_and_taken_over_by_python_and_by_the_p
     with pytest.raises(NoSuchStack, match="has no connection yet"):
         connection.outputs()
     made = json.loads(_cli(project, "up", customer, "--json"))
-    assert made["changes"] == {"create": 22}
+    assert made["changes"] == {"create": 22}, "held to the policies, and violating none"
+    settings.write_text("sandbox: true\n")
     assert "8 of 8 checks hold" in _cli(project, "verify", customer)
     secret = next(
         json.loads(each["outputs"]["secret"]["plaintext"])

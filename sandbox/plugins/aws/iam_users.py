@@ -1,6 +1,7 @@
-"""aws:iam/user:User and aws:iam/accessKey:AccessKey.
+"""aws:iam/user:User, aws:iam/userPolicy:UserPolicy and aws:iam/accessKey:AccessKey.
 
-https://www.pulumi.com/registry/packages/aws/api-docs/iam/user/ and .../iam/accesskey/.
+https://www.pulumi.com/registry/packages/aws/api-docs/iam/user/, .../iam/userpolicy/ and .../iam/accesskey/. No user of
+a connection has a policy: it is served so that a program that gives one can be refused by a policy pack.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import hmac
+import json
 from typing import Any
 
 from sandbox.plugins.aws.clients import Clients
@@ -96,6 +98,36 @@ class User(Handler):
 
     def updated_id(self, resource_id: str, olds: Properties, news: Properties) -> str:
         return str(news["name"]) if _moved(olds, news) else resource_id
+
+
+class UserPolicy(Handler):
+    """A policy of a user's own; its id is USER:NAME."""
+
+    label = "policy of an IAM user"
+    type = ResourceType(
+        "aws:iam/userPolicy:UserPolicy",
+        {
+            "name": Property(autonamed=True, replaces=True),
+            "user": Property(required=True, replaces=True),
+            "policy": Property("document", required=True),
+        },
+    )
+
+    def create(self, clients: Clients, inputs: Properties) -> tuple[str, Properties]:
+        self.update(clients, "", {}, inputs)
+        return f"{inputs['user']}:{inputs['name']}", {}
+
+    def read(self, clients: Clients, resource_id: str, recorded: Properties) -> Properties | None:
+        user, _, name = resource_id.partition(":")
+        found: Any = unless_missing(lambda: clients.iam.get_user_policy(UserName=user, PolicyName=name), MISSING)
+        return {"user": user, "name": name, "policy": json.dumps(found["PolicyDocument"])} if found else None
+
+    def update(self, clients: Clients, resource_id: str, olds: Properties, news: Properties) -> None:
+        clients.iam.put_user_policy(UserName=news["user"], PolicyName=news["name"], PolicyDocument=news["policy"])
+
+    def delete(self, clients: Clients, resource_id: str, state: Properties) -> None:
+        user, _, name = resource_id.partition(":")
+        unless_missing(lambda: clients.iam.delete_user_policy(UserName=user, PolicyName=name), MISSING)
 
 
 class AccessKey(Handler):

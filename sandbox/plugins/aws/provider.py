@@ -16,7 +16,7 @@ from sandbox.plugins.aws.clients import Clients
 from sandbox.plugins.aws.failures import explained
 from sandbox.plugins.aws.handler import Handler, wait_for
 from sandbox.plugins.aws.iam_roles import Policy, Role, RolePolicyAttachment
-from sandbox.plugins.aws.iam_users import AccessKey, User
+from sandbox.plugins.aws.iam_users import AccessKey, User, UserPolicy
 from sandbox.plugins.aws.s3_bucket import Bucket
 from sandbox.plugins.aws.s3_settings import (
     BucketOwnershipControls,
@@ -38,6 +38,7 @@ _HANDLERS: Final[Mapping[str, Handler]] = {
         BucketServerSideEncryptionConfiguration(),
         BucketPolicy(),
         User(),
+        UserPolicy(),
         AccessKey(),
         Role(),
         Policy(),
