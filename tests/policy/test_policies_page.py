@@ -12,7 +12,8 @@ _RULES = (*resources.RULES, *stack.RULES)
 
 
 def test_the_page_lists_every_policy_and_no_other() -> None:
-    rows = [line for line in _PAGE.splitlines() if line.startswith("| `")]
+    first_table = _PAGE.partition("\n\nThe sandbox")[0]
+    rows = [line for line in first_table.splitlines() if line.startswith("| `")]
     assert sorted(rows) == sorted(f"| `{rule.name}` | {rule.description} |" for rule in _RULES)
 
 
