@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SHOWN = 3
 
 
-class _Thing(NamedTuple):
+class Thing(NamedTuple):
     """What there is once: ``scope`` is where its name is unique, ``key`` the name as it is compared."""
 
     kind: str
@@ -23,7 +23,9 @@ class _Thing(NamedTuple):
     key: str
 
 
-class _Claim(NamedTuple):
+class Claim(NamedTuple):
+    """A record's word that a thing is its own: where it says so, and the name as it is written."""
+
     record: Record
     path: str
     name: str
@@ -44,9 +46,9 @@ def conflicts(records: Iterable[Record]) -> list[tuple[Record, list[Problem]]]:
     Args:
         records: the records of one environment.
     """
-    claims: dict[_Thing, list[_Claim]] = defaultdict(list)
+    claims: dict[Thing, list[Claim]] = defaultdict(list)
     for record in records:
-        for thing, claim in _claims(record):
+        for thing, claim in claims_of(record):
             claims[thing].append(claim)
     found: dict[str, tuple[Record, list[Problem]]] = {}
     for thing, those in claims.items():
@@ -66,25 +68,26 @@ def _others(owners: list[str], owner: str) -> str:
     return ", ".join(shown) + (f" and {left:,} more" if left else "")
 
 
-def _claims(record: Record) -> Iterator[tuple[_Thing, _Claim]]:
+def claims_of(record: Record) -> Iterator[tuple[Thing, Claim]]:
+    """What a record names that only one connection can have."""
     spec, aws = record.spec, record.spec.aws
     names = spec.names(record.environment.name)
     account = aws.account_id or (Arn.parse(aws.deploy_role.arn).account if aws.deploy_role else None)
     in_account = f"account {account}" if account else "the shell's account"
     for kind in ("user", "role", "policy"):
         name = getattr(names, kind)
-        yield _Thing(f"IAM {kind}", in_account, name.lower()), _Claim(record, f"aws.names.{kind}", name)
+        yield Thing(f"IAM {kind}", in_account, name.lower()), Claim(record, f"aws.names.{kind}", name)
     yield (
-        _Thing("integration", f"organization {spec.organization_id}", names.integration),
-        _Claim(record, "integration.name", names.integration),
+        Thing("integration", f"organization {spec.organization_id}", names.integration),
+        Claim(record, "integration.name", names.integration),
     )
     for index, driver in enumerate(spec.drivers):
         yield (
-            _Thing("driver", f"project {driver.project_id}", driver.name),
-            _Claim(record, f"drivers[{index}].name", driver.name),
+            Thing("driver", f"project {driver.project_id}", driver.name),
+            Claim(record, f"drivers[{index}].name", driver.name),
         )
         if driver.bucket.managed:
             yield (
-                _Thing("bucket", f"partition {aws.partition}", driver.bucket_name),
-                _Claim(record, f"drivers[{index}].bucket.name", driver.bucket_name),
+                Thing("bucket", f"partition {aws.partition}", driver.bucket_name),
+                Claim(record, f"drivers[{index}].bucket.name", driver.bucket_name),
             )

@@ -88,13 +88,7 @@ class Environment:
         file = project_dir / "customers" / name / SETTINGS_FILE
         if not file.exists():
             return cls(name, project_dir, own_variables=own_variables or {})
-        read = read_yaml(file)
-        try:
-            settings = EnvironmentSettings.model_validate(read.data or {})
-        except ValidationError as error:
-            problems = [_problem(read, each) for each in error.errors(include_url=False, include_input=False)]
-            raise RecordError(f"The settings {file} are not valid:", problems) from None
-        return cls(name, project_dir, settings, own_variables or {})
+        return cls(name, project_dir, settings_in(read_yaml(file)), own_variables or {})
 
     @property
     def customers_dir(self) -> Path:
@@ -164,6 +158,19 @@ class Environment:
         """Where a setting stands: file, line and path, or the path alone where there is no file."""
         file = self.customers_dir / SETTINGS_FILE
         return _place(read_yaml(file), parts) if file.is_file() else ".".join(parts)
+
+
+def settings_in(file: YamlFile) -> EnvironmentSettings:
+    """The settings that a file holds, which need not be on disk.
+
+    Raises:
+        RecordError: it has mistakes.
+    """
+    try:
+        return EnvironmentSettings.model_validate(file.data or {})
+    except ValidationError as error:
+        problems = [_problem(file, each) for each in error.errors(include_url=False, include_input=False)]
+        raise RecordError(f"The settings {file.path} are not valid:", problems) from None
 
 
 _POLICY_SETTINGS = (

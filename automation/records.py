@@ -7,7 +7,7 @@ config, ``Pulumi.dev.yaml``, and is read and edited the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def find(environment: Environment, customer: str | None) -> Record:
         known = ", ".join(sorted(record_files(folder))[:10])
         what = f"{path} does not exist; " + (f"there are: {known}" if known else "no customer has one yet")
         raise RecordError(f"There is no record of customer {customer!r} in {environment.name}:", [Problem("", what)])
-    return _read(environment, customer, files, _defaults(folder))
+    return read_record(environment, customer, files, _defaults(folder))
 
 
 def all_of(environment: Environment) -> dict[str, Record | RecordError]:
@@ -108,18 +108,30 @@ def all_of(environment: Environment) -> dict[str, Record | RecordError]:
     found: dict[str, Record | RecordError] = {}
     for customer, paths in sorted(record_files(folder).items()):
         try:
-            _check_name(customer)
-            found[customer] = _read(environment, customer, paths, defaults)
+            found[customer] = read_record(environment, customer, paths, defaults)
         except RecordError as error:
             found[customer] = error
     valid = [record for record in found.values() if isinstance(record, Record)]
     for record, mistakes in conflicts([*valid, *own_stack_if_valid(environment)]):
-        if record.customer is None:
-            continue
-        file = read_yaml(record.path)
-        problems = [Problem(file.place(each.path, whole=True), each.message) for each in mistakes]
-        found[record.customer] = RecordError(INVALID, problems, record.labels)
+        if record.customer is not None:
+            found[record.customer] = in_conflict(record, mistakes)
     return found
+
+
+def in_conflict(
+    record: Record, mistakes: Sequence[Problem], read: Callable[[Path], YamlFile] = read_yaml
+) -> RecordError:
+    """The mistakes of :func:`automation.conflicts.conflicts` with their places.
+
+    Args:
+        record: whose they are.
+        mistakes: each with its path in the spec.
+        read: reads the record's file.
+    """
+    file, above = read(record.path), "" if record.customer else f"config.{CONFIG_KEY}."
+    places = [file.place(above + each.path, shown=each.path, whole=True) for each in mistakes]
+    problems = [Problem(place, each.message) for place, each in zip(places, mistakes, strict=True)]
+    return RecordError(INVALID, problems, record.labels)
 
 
 def own_stack_if_valid(environment: Environment) -> list[Record]:
@@ -171,8 +183,13 @@ def _check_name(customer: str) -> None:
 
 def record_files(folder: Path) -> dict[str, list[Path]]:
     """The records' files in an environment's folder, by customer; none of them is read."""
+    return by_customer(folder.iterdir() if folder.is_dir() else ())
+
+
+def by_customer(paths: Iterable[Path]) -> dict[str, list[Path]]:
+    """Those files of an environment's folder that are records, by customer."""
     found: dict[str, list[Path]] = {}
-    for path in folder.iterdir() if folder.is_dir() else ():
+    for path in paths:
         if path.suffix in _SUFFIXES and not path.name.startswith(("_", ".")):
             found.setdefault(path.stem, []).append(path)
     return found
@@ -180,20 +197,44 @@ def record_files(folder: Path) -> dict[str, list[Path]]:
 
 def _defaults(folder: Path) -> YamlFile | None:
     path = folder / DEFAULTS_FILE
-    return _keys_of(read_yaml(path)) if path.is_file() else None
+    return keys_of(read_yaml(path)) if path.is_file() else None
 
 
-def _read(environment: Environment, customer: str, paths: Sequence[Path], defaults: YamlFile | None) -> Record:
+def read_record(
+    environment: Environment,
+    customer: str,
+    paths: Sequence[Path],
+    defaults: YamlFile | None,
+    read: Callable[[Path], YamlFile] = read_yaml,
+) -> Record:
+    """A customer's record out of its files, which need not be on disk.
+
+    Args:
+        environment: where the connection lives.
+        customer: whose it is.
+        paths: its files.
+        defaults: what it inherits.
+        read: reads a file, or raises RecordError.
+
+    Raises:
+        RecordError: it has mistakes, or there are two files.
+    """
+    _check_name(customer)
     if len(paths) > 1:
         names = " and ".join(sorted(path.name for path in paths))
         raise RecordError(
             f"Customer {customer!r} has two records in {environment.name}:",
             [Problem(str(paths[0].parent), f"has {names}: keep one of them")],
         )
-    return _parse(environment, customer, read_yaml(paths[0]), defaults)
+    return _parse(environment, customer, read(paths[0]), defaults)
 
 
-def _keys_of(file: YamlFile) -> YamlFile:
+def keys_of(file: YamlFile) -> YamlFile:
+    """The file, which holds keys or nothing.
+
+    Raises:
+        RecordError: it holds something else.
+    """
     if file.data is not None and not isinstance(file.data, Mapping):
         raise RecordError(f"{file.path} is not a record:", [Problem("", "it must hold keys, each with a value")])
     return file
@@ -201,7 +242,7 @@ def _keys_of(file: YamlFile) -> YamlFile:
 
 def _parse(environment: Environment, customer: str, file: YamlFile, defaults: YamlFile | None) -> Record:
     inherited = (defaults and defaults.data) or {}
-    data = _merged({"customer": customer} | inherited, _keys_of(file).data or {})
+    data = _merged({"customer": customer} | inherited, keys_of(file).data or {})
     labels = data.pop(LABELS_KEY, None)
     files = [file, *([defaults] if defaults else [])]
     problems = [Problem(_place_in(files, each.path), each.message) for each in label_problems(labels)]
@@ -222,13 +263,24 @@ def _own_stack(environment: Environment) -> Record:
     if not path.is_file():
         what = f"{path} does not exist: name a customer, or run this in the project's folder"
         raise RecordError(f"The environment {environment.name} has no stack of its own:", [Problem("", what)])
-    file = read_yaml(path)
+    record = own_stack(environment, read_yaml(path))
+    if record is None:
+        raise RecordError(f"{path} has no connection spec:", [Problem("", f"write one under config, {CONFIG_KEY}")])
+    return record
+
+
+def own_stack(environment: Environment, file: YamlFile) -> Record | None:
+    """The record of the environment's own stack out of its settings file; None where that has no connection spec.
+
+    Raises:
+        RecordError: the spec has mistakes.
+    """
     config = file.data.get("config") if isinstance(file.data, Mapping) else None
     if not isinstance(config, Mapping) or CONFIG_KEY not in config:
-        raise RecordError(f"{path} has no connection spec:", [Problem("", f"write one under config, {CONFIG_KEY}")])
+        return None
     spec = _spec_of(config[CONFIG_KEY], environment, [file], f"config.{CONFIG_KEY}")
     sandbox = str(config.get(SANDBOX_KEY, False)).lower() == "true"
-    return Record(environment, None, path, spec, sandbox)
+    return Record(environment, None, file.path, spec, sandbox)
 
 
 def _spec_of(data: Any, environment: Environment, files: list[YamlFile], below: str = "") -> ConnectionSpec:
