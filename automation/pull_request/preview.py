@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +35,7 @@ NEW_CODE = "the program changed, and what runs here is not its new code"
 NEW_SETTINGS = "the environment's settings changed, and what is used here are the former ones"
 BASE_BROKEN = "the record at the base has mistakes, so what was before is not known"
 NO_AWS = "no AWS credentials: neither the stack's state nor what is live was looked at"
+NO_STACK = "it has no stack yet, so it was previewed as a new one"
 NO_PASSPHRASE = "no PULUMI_CONFIG_PASSPHRASE: the stack's state was not looked at"  # noqa: S105
 _NO_PASSPHRASE = "passphrase must be set"  # noqa: S105 - the engine's words
 _log = logging.getLogger(__name__)
@@ -118,9 +119,10 @@ class Previews:
 
     def _end(self, futures: list[Future[Previewed]]) -> None:
         self._stop.set()
-        while wait(futures, timeout=_LOOK_S).not_done:  # also one that is between two commands
+        while not all(future.done() for future in futures):  # also one that is between two commands
             for connection in [*self._running.values()]:
                 connection.cancel()
+            time.sleep(_LOOK_S)
 
     def _row(self, change: Change, changes: Changes, aws: str | None) -> Previewed:
         started = time.monotonic()
@@ -150,7 +152,8 @@ class Previews:
 
     def _previewed(self, row: Previewed, spec: ConnectionSpec, *, own: bool) -> Previewed:
         try:
-            outcome = self._outcome(row.stack, spec, own=own)
+            new = row.change.kind in ("added", "renamed")
+            outcome = self._outcome(row.stack, spec, own=own, new=new)
         except CancelledError:
             raise
         except Exception as error:
@@ -162,15 +165,18 @@ class Previews:
         warned = tuple(Risk("note", each) for each in outcome.warnings)
         return replace(row, counts=outcome.changes, steps=outcome.steps, risks=warned)
 
-    def _outcome(self, stack: str, spec: ConnectionSpec, *, own: bool) -> Outcome:
-        if Backend.of(self.environment).has(stack) is not False:
+    def _outcome(self, stack: str, spec: ConnectionSpec, *, own: bool, new: bool) -> Outcome:
+        backend = Backend.of(self.environment)
+        backend.require()  # or whoever has a stack would be taken for new
+        if backend.has(stack) is not False:
             with self._connection(stack, spec, own=own, throwaway=False) as connection:
                 try:
                     return connection.preview(only_existing=True)
                 except NoSuchStack:
                     pass  # known only now: the backend has no files that can be read
         with self._connection(stack, spec, own=own, throwaway=True) as connection:
-            return connection.preview()
+            outcome = connection.preview()
+        return outcome if new else replace(outcome, warnings=(NO_STACK, *outcome.warnings))
 
     @contextmanager
     def _connection(self, stack: str, spec: ConnectionSpec, *, own: bool, throwaway: bool) -> Iterator[Connection]:

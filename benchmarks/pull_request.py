@@ -1,0 +1,108 @@
+"""What a pull request's previews cost: ours beside plain `pulumi preview` in a shell loop, in one run on one machine.
+
+Customers get their connections first. Then one setting of each is changed (``allow_delete``) in a repository made for
+it, and previewed: by ``xargs -P WORKERS`` over ``pulumi preview``, with the settings files written before; and by what
+``dataloop-sts pr preview`` does, from git to the summary. Counted are whole process trees, without the sandbox. Linux
+alone. Usage::
+
+    python -m benchmarks.pull_request [CUSTOMERS [WORKERS]]
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from automation.connection import Connection
+from automation.environment import Environment
+from automation.pull_request.changes import changes_between
+from automation.pull_request.document import Report
+from automation.pull_request.markdown import markdown
+from automation.pull_request.preview import Previews
+from automation.records import find
+from benchmarks._customers import write_environment, write_record
+from benchmarks._measuring import Cost, measured, say, world
+from sandbox.instance import find_checkout
+from sandbox.ready import ReadyFile
+
+_LOOP = 'pulumi preview --suppress-outputs --stack "$1"'
+_GIT = {
+    **{f"GIT_{who}_{what}": "bench@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+}
+
+
+def main(customers: int = 20, workers: int = 2) -> None:
+    """Runs both, and prints a table in Markdown."""
+    with world() as (folder, ready):
+        _compare(folder, find_checkout(), ready, customers, workers)
+
+
+def _compare(folder: Path, checkout: Path, ready: ReadyFile, customers: int, workers: int) -> None:
+    project = folder / "project"
+    records = write_environment(project, "dev", ready)
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(checkout / name, project)
+    (project / ".venv").symlink_to(checkout / ".venv")
+    names = [f"customer-{number}" for number in range(customers)]
+    for name in names:
+        write_record(records, name, ready)
+    _git(project, "init", "-q", "-b", "main")
+    _git(project, "add", "customers")
+    _git(project, "commit", "-q", "-m", "before")
+    environment = Environment.of("dev", project)
+    say(f"making {customers} connections ...")
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda name: Connection.of(find(environment, name)).up(), names))
+    for name in names:
+        write_record(records, name, ready, allow_delete=True)
+    say("previews by the plain CLI ...")
+    theirs = measured(lambda: _by_plain_cli(environment, names, workers))
+    say("previews by dataloop-sts ...")
+    mine = measured(lambda: _by_us(environment, customers, workers))
+    say(_table(theirs, mine, customers, workers))
+
+
+def _by_plain_cli(environment: Environment, names: list[str], workers: int) -> None:
+    project = environment.project_dir
+    for name in names:
+        Connection.of(find(environment, name)).write_config(project)
+    stacks = "\n".join(f"dev.{name}" for name in names)
+    command = ["xargs", f"-P{workers}", "-I{}", "sh", "-c", _LOOP, "sh", "{}"]
+    subprocess.run(command, input=stacks, text=True, cwd=project, check=True, stdout=subprocess.DEVNULL)
+
+
+def _by_us(environment: Environment, customers: int, workers: int) -> None:
+    changes = changes_between(environment, "main")
+    report = Report(changes, Previews(environment, workers).run(changes))
+    markdown(report, "preview.json")
+    if report.failed or len(report.changed) != customers:
+        raise SystemExit(f"Not everybody was previewed: {[row.error for row in report.failed]}")
+
+
+def _git(project: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=project, env={**os.environ, **_GIT}, check=True)
+
+
+def _table(theirs: Cost, mine: Cost, customers: int, workers: int) -> str:
+    def row(name: str, one: float, other: float, unit: str, digits: int = 2) -> str:
+        return f"| {name} | {one:.{digits}f} {unit} | {other:.{digits}f} {unit} | {other / one:.2f} |"
+
+    lines = [
+        f"{customers} previews, {workers} at a time; a customer:",
+        "",
+        "| | pulumi preview | dataloop-sts pr preview | ratio |",
+        "|---|---|---|---|",
+        row("wall-clock time", theirs.wall_s / customers, mine.wall_s / customers, "s"),
+        row("CPU, all processes", theirs.cpu_s / customers, mine.cpu_s / customers, "s"),
+        row("peak memory of all that run at once", theirs.peak_mib, mine.peak_mib, "MiB", 0),
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
