@@ -70,7 +70,7 @@ class Repository:
         asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         found = "" if unusable else _git(self.project_dir, *asked, may_fail=True).decode(errors="replace").strip()
         if not found:
-            what = f"{revision!r} is no commit of this clone: correct it{self._if_shallow(', or fetch it: ')}"
+            what = f"{revision!r} is no commit that this clone knows: correct it, or fetch it{self._if_shallow()}"
             raise RecordError(_HEADING, [Problem("", what)])
         return found
 
@@ -82,7 +82,7 @@ class Repository:
         """
         found = _git(self.project_dir, "merge-base", base, head, may_fail=True).decode().split()
         if not found:
-            what = f"{base[:12]} and {head[:12]} have no commit in common{self._if_shallow(' in this clone: ')}"
+            what = f"{base[:12]} and {head[:12]} have no commit in common that this clone knows{self._if_shallow()}"
             raise RecordError(_HEADING, [Problem("", what)])
         return found[0]
 
@@ -142,10 +142,10 @@ class Repository:
             at = end + 1 + size + 1
         return found
 
-    def _if_shallow(self, before: str) -> str:
-        shallow = _git(self.project_dir, "rev-parse", "--is-shallow-repository").strip() == b"true"
-        mend = "the clone is shallow; let the checkout have fetch-depth: 0, or run git fetch --unshallow"
-        return f"{before}{mend}" if shallow else ""
+    def _if_shallow(self) -> str:
+        if _git(self.project_dir, "rev-parse", "--is-shallow-repository").strip() != b"true":
+            return ""
+        return "; it is shallow: let the checkout have fetch-depth: 0, or run git fetch --unshallow"
 
 
 def _git(folder: Path, *arguments: str, given: str = "", may_fail: bool = False) -> bytes:
