@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from automation.pull_request.changes import Changes, Kind
+from automation.pull_request.differences import differences
 from automation.pull_request.preview import Previewed
 from automation.results import SAME, Step
 
 SCHEMA = 1
 KINDS = ("create", "update", "replace", "delete", SAME)
 """Of what is done to resources; an import counts as an update."""
+_ORDER = ("delete", "replace", "import", "update", "create")
 Verdict = Literal["clean", "changes", "risky", "failed"]
 
 
@@ -94,9 +96,9 @@ def counts(row: Previewed) -> dict[str, int]:
     return {kind: found[kind] for kind in KINDS}
 
 
-def sorted_steps(row: Previewed) -> list[Step]:
-    """A customer's steps in an order that does not depend on the engine's."""
-    return sorted(row.steps, key=lambda step: (step.type, step.resource, step.operation))
+def sorted_steps(steps: Iterable[Step]) -> list[Step]:
+    """Steps in an order that does not depend on the engine's: what is lost first, what is new last."""
+    return sorted(steps, key=lambda step: (_ORDER.index(step.operation), step.type, step.resource, step.properties))
 
 
 def _row(row: Previewed) -> dict[str, Any]:
@@ -108,6 +110,7 @@ def _row(row: Previewed) -> dict[str, Any]:
         "former": change.former,
         "counts": counts(row),
         "risks": [{"level": risk.level, "what": risk.what} for risk in row.risks],
+        "spec": [{"path": each.path, "before": each.before, "after": each.after} for each in differences(change)],
         "steps": [
             {
                 "resource": step.resource,
@@ -115,7 +118,7 @@ def _row(row: Previewed) -> dict[str, Any]:
                 "operation": step.operation,
                 "properties": list(step.properties),
             }
-            for step in sorted_steps(row)
+            for step in sorted_steps(row.steps)
         ],
         "error": {"class": row.error[0], "message": row.error[1]} if row.error else None,
         "missing": list(row.missing),

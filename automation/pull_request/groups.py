@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from automation.pull_request.changes import Change
+from automation.pull_request.differences import differences
 from automation.pull_request.document import counts, sorted_steps
 from automation.pull_request.preview import Previewed
 from automation.results import Step
@@ -21,6 +22,7 @@ class Same:
     Attributes:
         kind: of the change.
         counts: of resources, by kind.
+        differing: the values of the spec that differ.
         steps: what would be done to which resource.
         risky, notes: what a reviewer has to look at, and what is only told.
         error: class and message of what failed, or None.
@@ -29,6 +31,7 @@ class Same:
 
     kind: str
     counts: tuple[tuple[str, int], ...]
+    differing: tuple[str, ...]
     steps: tuple[Step, ...]
     risky: tuple[str, ...]
     notes: tuple[str, ...]
@@ -73,12 +76,13 @@ def groups(rows: Iterable[Previewed]) -> list[Group]:
 
 
 def _same(row: Previewed, said: Callable[[str], str]) -> Same:
-    steps = (replace(step, resource=said(step.resource)) for step in sorted_steps(row))
+    steps = (replace(step, resource=said(step.resource)) for step in row.steps)
     notes = (risk.what for risk in row.risks if risk.level == "note")
     return Same(
         kind=row.change.kind,
         counts=tuple(counts(row).items()),
-        steps=tuple(sorted(steps, key=lambda step: (step.type, step.resource, step.operation, step.properties))),
+        differing=tuple(said(str(each)) for each in differences(row.change)),
+        steps=tuple(sorted_steps(steps)),
         risky=tuple(map(said, row.risky)),
         notes=tuple(map(said, notes)),
         error=(row.error[0], said(row.error[1])) if row.error else None,

@@ -6,7 +6,7 @@ named as far as there is room for that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from automation.pull_request.document import KINDS, Report
@@ -54,10 +54,10 @@ def markdown(report: Report, rest: str) -> str:
 
 
 _TABLE = (
-    f"| customer | change | {' | '.join(kind for kind in KINDS if kind != SAME)} | |\n"
+    f"| customer | change | {' | '.join(kind for kind in KINDS if kind != SAME)} | look |\n"
     f"|---|---|{'---:|' * (len(KINDS) - 1)}---|"
 )
-_OPEN = "<details><summary>Every step, by customer</summary>\n"
+_OPEN = "<details><summary>Every value that differs, and every step</summary>"
 _CLOSE = "\n</details>\n"
 
 
@@ -115,14 +115,16 @@ def _verdict(report: Report) -> str:
         parts.append(f"{len(report.failed):,} of {_customers(total)} failed")
     if report.risky:
         parts.append(f"{len(report.risky):,} of {_customers(total)} risky")
-    if report.verdict in ("clean", "changes"):
-        would = f"{_customers(len(report.changed))} would change" if report.changed else "nothing would change"
-        parts.append(f"{would}, nothing risky" if report.changed else would)
+    if report.verdict == "changes" and report.changed:
+        parts.append(f"{_customers(len(report.changed))} would change, nothing risky")
+    if report.verdict == "clean":
+        parts.append("nothing would change")
     if report.incomplete:
-        parts.append(f"{len(report.incomplete):,} not fully looked at")
+        parts.append(f"{len(report.incomplete):,} of {_customers(total)} not fully looked at")
     if report.not_by_new_code:
         parts.append("not by the changed program")
-    return f"{_TITLES[report.verdict]} in {where}: {'; '.join(parts)}"
+    title = _TITLES[report.verdict] if report.changed or report.verdict != "changes" else "Unknown changes"
+    return f"{title} in {where}: {'; '.join(parts)}"
 
 
 _TITLES = {"clean": "No changes", "changes": "Changes", "risky": "Risky changes", "failed": "Failed previews"}
@@ -151,8 +153,14 @@ def _error(same: Same) -> list[str]:
 
 
 def _details(found: Iterable[Group]) -> list[tuple[Group, str]]:
-    said = ((group, [*map(_step, group.what.steps), *map(prose, group.what.notes)]) for group in found)
+    said = ((group, list(_lines(group.what))) for group in found)
     return [(group, _item(group, lines, all_names=True)) for group, lines in said if lines or len(group.rows) > _SHOWN]
+
+
+def _lines(same: Same) -> Iterator[str]:
+    yield from map(prose, same.notes)
+    yield from map(prose, same.differing)
+    yield from map(_step, same.steps)
 
 
 def _step(step: Step) -> str:
@@ -185,7 +193,7 @@ def _label(group: Group) -> str:
 
 
 def _name(row: Previewed) -> str:
-    return code(row.change.customer if "." in row.stack else f"stack {row.stack}")
+    return code(f"stack {row.stack}" if row.change.own_stack else row.change.customer)
 
 
 def _names(rows: Sequence[Previewed], budget: int) -> str:

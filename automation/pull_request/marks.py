@@ -13,8 +13,8 @@ from dataloop_sts.redaction import redact
 
 LONGEST = 600
 """Characters that are shown of one text."""
-_PLAIN = re.compile(r"[A-Za-z0-9_./:*=,+\[\]?-]+")
-_TELLING = re.compile(r"[:/*_\d]")
+_PLAIN = re.compile(r"[^`|\\]+")  # these could end code in backticks, or a cell of a table
+_TELLING = re.compile(r"[:/*_\[\d]")
 _MARKS = re.compile(r"[\\`*_\[\]()!|~#$&<>]")
 _BREAKS = re.compile(r"(?<=@)(?=\S)|(?<=#)(?=\d)|(?<=:)(?=//)|(?i:(?<=www)(?=\.)|(?<=gh)(?=-\d))")
 _INVISIBLE = "\N{ZERO WIDTH SPACE}"

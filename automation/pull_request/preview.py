@@ -21,7 +21,7 @@ from pathlib import Path
 from automation.backend import Backend
 from automation.connection import Connection
 from automation.environment import Environment
-from automation.errors import NoSuchStack, RecordError
+from automation.errors import NoSuchStack, PolicyViolated, RecordError, Refused
 from automation.pull_request.changes import Change, Changes
 from automation.pull_request.risks import Risk, risks
 from automation.records import Record, find
@@ -126,14 +126,14 @@ class Previews:
 
     def _row(self, change: Change, changes: Changes, aws: str | None) -> Previewed:
         started = time.monotonic()
-        row = Previewed(change, _stack(self.environment, change, changes))
+        row = Previewed(change, _stack(self.environment, change))
         missing = self._missing(change, changes, aws)
         if change.problems:
             row = replace(row, error=("RecordError", "; ".join(map(str, change.problems))))
         elif change.after is None or missing:
             row = replace(row, missing=missing)
         else:
-            row = self._previewed(row, change.after, own=change is changes.own_stack)
+            row = self._previewed(row, change.after, own=change.own_stack)
         known = risks(change, row.steps, environment=self.environment.name)
         unknown = (BASE_BROKEN,) if change.base_problems else ()
         took = round(time.monotonic() - started, 3)
@@ -161,7 +161,7 @@ class Previews:
                 return replace(row, missing=(NO_PASSPHRASE,))
             if not isinstance(error, DataloopStsError):
                 _log.exception("stack %s", row.stack)
-            return replace(row, error=(type(error).__name__, one_line(redact(str(error)), limit=None)))
+            return replace(row, error=(type(error).__name__, one_line(redact(_words(error)), limit=None)))
         warned = tuple(Risk("note", each) for each in outcome.warnings)
         return replace(row, counts=outcome.changes, steps=outcome.steps, risks=warned)
 
@@ -202,10 +202,14 @@ class _Apart(Connection):
         return False
 
 
-def _stack(environment: Environment, change: Change, changes: Changes) -> str:
-    if change is changes.own_stack:
-        return environment.name
-    return naming.stack_name(environment.name, change.customer)
+def _words(error: Exception) -> str:
+    """What was refused, without what the engine says around it; or the whole message."""
+    problems = error.problems if isinstance(error, PolicyViolated | Refused) else ()
+    return "; ".join(problems) or str(error)
+
+
+def _stack(environment: Environment, change: Change) -> str:
+    return naming.stack_name(environment.name, None if change.own_stack else change.customer)
 
 
 def _record_of_own_stack(environment: Environment, apart: Environment, spec: ConnectionSpec) -> Record:

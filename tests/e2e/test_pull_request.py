@@ -53,16 +53,22 @@ def _git(project: Project, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=project.folder, env={**os.environ, **_GIT}, check=True, capture_output=True)
 
 
-def _write(project: Project, customer: str, *, project_id: str | None = None, **of_driver: Any) -> None:
+def _write(project: Project, customer: str, **of_driver: Any) -> None:
     driver = {**project.spec["drivers"][0], "name": customer, "bucket": {"name": f"dataloop-{customer}"}, **of_driver}
-    driver["project_id"] = project_id or driver["project_id"]
     spec = {**project.spec, "customer": customer, "drivers": [driver]}
     (project.folder / "customers" / "dev" / f"{customer}.yaml").write_text(yaml.safe_dump(spec))
 
 
+def _write_own_stack(project: Project, **of_driver: Any) -> None:
+    """The environment's own stack, which is no customer's and has no folder of its own."""
+    spec = {**project.spec, "drivers": [{**project.spec["drivers"][0], **of_driver}]}
+    config = {"dataloop-sts:connection": spec, "dataloop-sts:sandbox": True}
+    (project.folder / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": config}))
+
+
 def _commit(project: Project, branch: str) -> None:
     _git(project, "checkout", "-q", "-B", branch)
-    _git(project, "add", "customers")
+    _git(project, "add", "customers", *(["Pulumi.dev.yaml"] if (project.folder / "Pulumi.dev.yaml").exists() else []))
     _git(project, "commit", "-q", "-m", branch)
 
 
@@ -71,9 +77,8 @@ def test_every_kind_of_change_is_a_row_and_nothing_is_written_or_left(project: P
     records = project.folder / "customers" / "dev"
     records.mkdir(parents=True)
     (records / "_environment.yaml").write_text("sandbox: true\n")
-    kept, gone, broken, new, failing, calm = (
-        f"{name}-{project.customer}" for name in ("kept", "gone", "broken", "new", "failing", "calm")
-    )
+    names = ("kept", "gone", "broken", "new", "calm")
+    kept, gone, broken, new, calm = (f"{name}-{project.customer}" for name in names)
     for customer in (kept, gone, broken, calm):
         _write(project, customer)
     _git(project, "init", "-q", "-b", "main")
@@ -84,7 +89,7 @@ def test_every_kind_of_change_is_a_row_and_nothing_is_written_or_left(project: P
     (records / f"{gone}.yaml").unlink()
     (records / f"{broken}.yaml").write_text("drivers: 3\n")
     _write(project, new)
-    _write(project, failing, project_id="0" * 24)
+    _write_own_stack(project, project_id="0" * 24)
     _commit(project, "change")
     _git(project, "checkout", "-q", "main")
 
@@ -100,14 +105,15 @@ def test_every_kind_of_change_is_a_row_and_nothing_is_written_or_left(project: P
     jsonschema.validate(found, _SCHEMA)
     assert (found["verdict"], found["unchanged"]) == ("failed", 1)
     rows = {row["customer"]: row for row in found["customers"]}
-    kinds = {kept: "changed", gone: "removed", broken: "changed", new: "added", failing: "added"}
+    kinds = {kept: "changed", gone: "removed", broken: "changed", new: "added", "dev": "added"}
     assert {who: row["kind"] for who, row in rows.items()} == kinds
     assert rows[kept]["counts"] == {"create": 0, "update": 3, "replace": 0, "delete": 0, "same": 19}
     steps = {step["resource"]: step["properties"] for step in rows[kept]["steps"]}
     assert steps == {"policy": ["policy"], "verification": ["stdin"], kept: ["allow_delete"]}
     assert rows[new]["counts"]["create"] == 22 and rows[new]["error"] is None
     assert rows[broken]["error"]["class"] == "RecordError" and f"{broken}.yaml" in rows[broken]["error"]["message"]
-    assert rows[failing]["error"]["class"] in ("Refused", "DataloopFailed")
+    assert rows["dev"]["stack"] == "dev" and rows["dev"]["error"]["class"] in ("Refused", "DataloopFailed")
+    assert "000000000000000000000000" in rows["dev"]["error"]["message"]
     assert rows[gone]["steps"] == [] and rows[gone]["error"] is None
     text = summary.read_text()
     assert text.startswith("## ❌ Failed previews in `dev`: 2 of 5 customers failed")

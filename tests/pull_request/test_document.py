@@ -44,7 +44,7 @@ def test_it_says_what_is_done_to_whom() -> None:
     assert document["counts"] == by_kind | {"failed": 1, "risky": 2, "incomplete": 1}
     acme, broken, *_ = document["customers"]
     assert acme["counts"] == {"create": 0, "update": 2, "replace": 0, "delete": 0, "same": 20}
-    assert [step["resource"] for step in acme["steps"]] == ["policy", "user"]
+    assert [step["resource"] for step in acme["steps"]] == ["user", "policy"]
     assert broken["error"] == {"class": "AwsFailed", "message": "Cannot."}
     assert document["program"] == ["a.py", "b.py"]
 

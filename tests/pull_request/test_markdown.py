@@ -38,7 +38,7 @@ def test_the_first_line_is_the_verdict() -> None:
         "🟡 Changes in `prod`: 2 customers would change, nothing risky": report(row("acme"), row("globex")),
         "🔴 Risky changes in `prod`: 1 of 2 customers risky": report(risky, row("globex")),
         "❌ Failed previews in `prod`: 1 of 2 customers failed; 1 of 2 customers risky": report(risky, failed),
-        "🟡 Changes in `prod`: nothing would change; 1 not fully looked at": report(
+        "🟡 Unknown changes in `prod`: 1 of 1 customer not fully looked at": report(
             row("acme", counts={}, steps=(), missing=("no AWS credentials",))
         ),
     }
