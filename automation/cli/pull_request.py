@@ -1,8 +1,9 @@
-"""``dataloop-sts pr preview``: what a pull request would do, for the pull request's page."""
+"""``dataloop-sts pr``: what a pull request would do, and the comment on its page that says so."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,14 @@ _Markdown = Annotated[Path | None, typer.Option(metavar="FILE", help="Where the 
 _JsonFile = Annotated[Path | None, typer.Option(metavar="FILE", help="Where all of it is written as JSON.")]
 _Parallel = Annotated[int, typer.Option(metavar="N", min=1, help="How many customers at once.")]
 _Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="What one customer's preview may take.")]
+_Repository = Annotated[str, typer.Option("--repo", metavar="OWNER/NAME", help="The repository on GitHub.")]
+_Number = Annotated[int, typer.Option("--pr", metavar="N", min=1, help="The pull request's number; or an issue's.")]
+_Text = Annotated[Path, typer.Option(metavar="FILE", help="What to say: the file that `pr preview` has written.")]
+_ApiUrl = Annotated[
+    str,
+    typer.Option(metavar="URL", envvar="GITHUB_API_URL", help="GitHub's REST API; of a server of your own /api/v3."),
+]
+_REPOSITORY = re.compile(r"[A-Za-z0-9_-]+/(?!\.{1,2}$)[A-Za-z0-9._-]+")
 commands = typer.Typer(
     no_args_is_help=True,
     help="What a pull request would do to whom: docs/pull-requests.md.",
@@ -73,6 +82,34 @@ def preview(
     elif not markdown:
         typer.echo(text, nl=False)
     raise typer.Exit(_CODES[report.verdict])
+
+
+@commands.command(
+    epilog="Example: dataloop-sts -e prod pr comment --repo acme/connections --pr 7 --markdown preview.md"
+)
+def comment(
+    context: typer.Context,
+    repo: _Repository,
+    pr: _Number,
+    markdown: _Text,
+    api_url: _ApiUrl = "https://api.github.com",
+    as_json: Json = False,
+) -> None:
+    """Comment a pull request on GitHub: one comment for each environment, made once and edited from then on.
+
+    The token is GH_TOKEN or GITHUB_TOKEN of the environment. Exit codes: 0 it is there, 1 GitHub refused, 2 bad input.
+    """
+    from automation.pull_request.comment import body_of, keep
+    from automation.pull_request.github import PullRequest, token_of_environment
+
+    if not _REPOSITORY.fullmatch(repo):
+        raise typer.BadParameter("name it as OWNER/NAME, such as acme/connections", param_hint="--repo")
+    body = body_of(common(context).environment, markdown)
+    kept = keep(PullRequest(repo, pr, token_of_environment(), api_url), body)
+    if as_json or common(context).json:
+        typer.echo(json.dumps({"action": kept.action, "url": kept.url, "removed": kept.removed}))
+    else:
+        typer.echo(f"{kept.action}: {kept.url}")
 
 
 def _write(file: Path, text: str) -> None:

@@ -37,16 +37,29 @@ class Address:
             InvalidSetting: naming DATALOOP_API_URL and what is wrong with it.
         """
         url = api_url.strip().rstrip("/")
-        parts = _split(url)
-        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
-            raise _invalid(api_url, "is not an http(s) URL without user, query and fragment")
-        is_loopback = _is_loopback(parts.hostname)
-        if parts.scheme == "http" and not is_loopback:
-            raise _invalid(api_url, "must begin with https://, or the token would cross the network in clear text")
+        try:
+            parts, is_loopback = checked(url)
+        except ValueError as error:
+            raise _invalid(api_url, str(error)) from None
         api_path = _API_PATH.fullmatch(parts.path)
         if api_path is None:
             raise _invalid(api_url, "must end in /api/v1")
         return cls(url, f"{parts.scheme}://{parts.netloc}{api_path['gate']}", is_loopback)
+
+
+def checked(url: str) -> tuple[SplitResult, bool]:
+    """The parts of an address to which a token may go, and whether that is this machine itself.
+
+    Raises:
+        ValueError: saying what is wrong with it.
+    """
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an http(s) URL without user, query and fragment")
+    is_loopback = _is_loopback(parts.hostname)
+    if parts.scheme == "http" and not is_loopback:
+        raise ValueError("must begin with https://, or the token would cross the network in clear text")
+    return parts, is_loopback
 
 
 def _split(url: str) -> SplitResult | None:

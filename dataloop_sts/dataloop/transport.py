@@ -132,6 +132,8 @@ class Transport:
         timeouts, retries: limits of each call.
         session: another session than one of its own.
         before_attempt: called before every attempt; what it raises ends the call, and nothing is sent.
+        asked_wait: seconds after which a server that refused an attempt before it did anything asks to be called
+            again, where it says so in a way of its own; None where it does not.
     """
 
     def __init__(
@@ -142,8 +144,10 @@ class Transport:
         retries: Retries,
         session: requests.Session | None = None,
         before_attempt: Callable[[], None] | None = None,
+        asked_wait: Callable[[Answer], float | None] | None = None,
     ) -> None:
         self._session = session or new_session()
+        self._asked_wait = asked_wait or (lambda _: None)
         self._before_attempt = before_attempt or (lambda: None)
         self._proxies: dict[str, Any] = {"http": None, "https": None, "all": None} if is_loopback else {}
         self._timeouts = timeouts
@@ -182,6 +186,9 @@ class Transport:
         if isinstance(outcome, _Failure):
             repeat = not outcome.final and (call.effect is not Effect.ONCE or not outcome.sent)
             return self._retries.wait(attempt, None) if repeat else None
+        asked = self._asked_wait(outcome)
+        if asked is not None:
+            return self._retries.wait(attempt, asked)
         repeat = outcome.did_nothing or (outcome.status in _PASSING and call.effect is not Effect.ONCE)
         return self._retries.wait(attempt, outcome.retry_after) if repeat else None
 
