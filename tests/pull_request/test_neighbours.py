@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,7 +71,7 @@ shared = st.fixed_dictionaries(
 
 
 @given(st.lists(st.tuples(described, styles), min_size=3, max_size=3), styles, shared)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_who_clashes_is_a_neighbour_however_it_is_written(
     written: list[tuple[dict[str, Any], dict[str, Any]]], style: dict[str, Any], inherited: dict[str, Any]
 ) -> None:
@@ -82,6 +83,37 @@ def test_who_clashes_is_a_neighbour_however_it_is_written(
         near = set(neighbours([one], others, defaults.encode()))
         clashing = {other for other, each in records.items() if other != customer and conflicts([one, each])}
         assert clashing <= near
+
+
+BUCKET = "project_id: p1, bucket: {name: %s-bucket}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("aws: {names: {user: dataloop-b-c-prod}}", ""),
+        ("integration: {name: b-c-prod-sts}", ""),
+        ("aws: {names: {user: OURS}}", "aws: {names: {user: ours}}"),
+        ("aws: {names: {user: ours}}", "aws: {names: {user: OURS}}"),
+        ("integration: {name: x y z}", "integration:\n  name: x\n    y\n    z"),
+        ("integration: {name: x y z}", "integration:\n  name: >-\n    x y\n    z"),
+        ("integration: {name: x  y}", "integration: {name: x  y}"),
+        ("integration: {name: it's}", "integration: {name: 'it''s'}"),
+        ("integration: {name: ours}", 'integration: {name: "o\\x75rs"}'),
+        ("integration: {name: ours}", "integration: {name: !!binary b3Vycw==}"),
+        ("integration: {name: ours}", "labels: {a: &a ours}\nintegration: {name: *a}"),
+    ],
+)
+def test_a_name_is_found_in_every_form(one: str, other: str) -> None:
+    texts = {
+        customer: f"{text}\ndrivers: [{{name: {customer}, {BUCKET % customer}}}]\n"
+        for customer, text in (("a", one), ("b-c", other))
+    }
+    inherited = "organization_id: org-1\naws: {region: eu-west-1}\n"
+    first, second = (parsed(customer, text, inherited) for customer, text in texts.items())
+    assert first and second
+    assert conflicts([first, second])
+    assert list(neighbours([first], {"b-c": texts["b-c"].encode()}, inherited.encode())) == ["b-c"]
 
 
 def test_who_has_nothing_in_common_is_not_parsed() -> None:
