@@ -283,6 +283,22 @@ def test_a_policy_is_read_compared_and_replaced(
     assert imported.changes({"name": name, "policy": permission("s3:PutObject")}) == {}
 
 
+def test_a_policy_of_a_user_s_own_goes_through_its_life(
+    aws_plugin: PluginProcess, user: Resource, iam: Any, name: str
+) -> None:
+    policy = aws_plugin.resource("aws:iam/userPolicy:UserPolicy")
+    inputs = {"user": name, "name": "own", "policy": permission("s3:GetObject")}
+    policy.create(inputs)
+    assert policy.id == f"{name}:own"
+    assert policy.refresh() == inputs
+    assert policy.changes(inputs) == {}
+    policy.update(inputs | {"policy": permission("s3:PutObject")})
+    live = iam.get_user_policy(UserName=name, PolicyName="own")["PolicyDocument"]
+    assert live["Statement"][0]["Action"] == ["s3:PutObject"]
+    policy.delete()
+    assert iam.list_user_policies(UserName=name)["PolicyNames"] == []
+
+
 def test_an_attachment_goes_through_its_life(
     aws_plugin: PluginProcess, role: Resource, policy: Resource, iam: Any, name: str
 ) -> None:
