@@ -17,12 +17,15 @@ class Step:
         type: its type, such as ``aws:iam/accessKey:AccessKey``.
         operation: create, update, replace, delete or import.
         properties: the names of the properties that differ, never their values; none where it is created or deleted.
+        documents: the policy document before and after, as JSON, where that differs: of an IAM policy, of the role that
+            is to be assumed, of a bucket's policy. None where one of them is not there or not known yet.
     """
 
     resource: str
     type: str
     operation: str
     properties: tuple[str, ...] = ()
+    documents: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,12 @@ class PastRun:
 
 SAME = "same"
 _PROVIDERS = "pulumi:providers:"
+_DOCUMENTS = {
+    "aws:iam/policy:Policy": "policy",
+    "aws:iam/role:Role": "assumeRolePolicy",
+    "aws:s3/bucketPolicy:BucketPolicy": "policy",
+}
+"""Which property of which resources is a policy document; none has a secret."""
 _KINDS = ("create", "import", "update", "delete", SAME, "replace")
 
 
@@ -99,18 +108,28 @@ def step_of(event: Mapping[str, Any]) -> Step | None:
     name = event["urn"].rpartition("::")[2]
     if operation not in _KINDS or operation == SAME or (type_.startswith(_PROVIDERS) and name.startswith("default")):
         return None
-    return Step(name, type_, operation, tuple(sorted(_differing(event))))
+    return Step(name, type_, operation, tuple(sorted(_differing(event))), _documents(event))
 
 
 def _differing(event: Mapping[str, Any]) -> Iterable[str]:
     """The properties that the provider says differ; where it says none, as dynamic ones, the inputs that do."""
     if said := event.get("detailedDiff") or event.get("diffs"):
         return said
-    old, new = event.get("old"), event.get("new")
-    if not old or not new:
+    if not event.get("old") or not event.get("new"):
         return ()
-    before, after = old.get("inputs") or {}, new.get("inputs") or {}
+    before, after = _inputs(event, "old"), _inputs(event, "new")
     return (name for name in {*before, *after} if name[:2] != "__" and before.get(name) != after.get(name))
+
+
+def _documents(event: Mapping[str, Any]) -> tuple[str, str] | None:
+    name = _DOCUMENTS.get(event["type"], "")
+    before, after = _inputs(event, "old").get(name), _inputs(event, "new").get(name)
+    known = all(isinstance(each, str) and each.startswith("{") for each in (before, after))
+    return (before, after) if known and before != after else None
+
+
+def _inputs(event: Mapping[str, Any], side: str) -> Mapping[str, Any]:
+    return (event.get(side) or {}).get("inputs") or {}
 
 
 def counted(changes: Mapping[str, int]) -> dict[str, int]:

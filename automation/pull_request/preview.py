@@ -22,6 +22,7 @@ from automation.backend import Backend
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import NoSuchStack, PolicyViolated, RecordError, Refused
+from automation.pull_request.allowed import newly_allowed
 from automation.pull_request.changes import Change, Changes
 from automation.pull_request.risks import Risk, risks
 from automation.records import Record, find
@@ -137,7 +138,8 @@ class Previews:
         known = risks(change, row.steps, environment=self.environment.name)
         unknown = (BASE_BROKEN,) if change.base_problems else ()
         took = round(time.monotonic() - started, 3)
-        row = replace(row, risks=(*known, *row.risks), missing=(*row.missing, *unknown), duration_s=took)
+        found = (*known, *newly_allowed(row.steps, known), *row.risks)
+        row = replace(row, risks=found, missing=(*row.missing, *unknown), duration_s=took)
         if self.on_row:
             self.on_row(row)
         return row

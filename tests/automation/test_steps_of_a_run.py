@@ -57,3 +57,14 @@ def test_a_replacement_is_one_step_and_what_stays_or_is_the_engines_own_is_none(
         Step("aws", "pulumi:providers:aws", "create"),
         Step("user", "aws:iam/user:User", "delete"),
     )
+
+
+def test_a_policy_document_is_told_where_it_differs_and_is_known() -> None:
+    def of(type_: str, before: str, after: str, name: str) -> Step:
+        (step,) = _steps(_event("update", type_, "x", old={"inputs": {name: before}}, new={"inputs": {name: after}}))
+        return step
+
+    assert of("aws:iam/policy:Policy", "{}", "{1}", "policy").documents == ("{}", "{1}")
+    assert of("aws:iam/role:Role", "{}", "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "assumeRolePolicy").documents is None
+    assert of("aws:iam/policy:Policy", "{}", "{}", "policy").documents is None
+    assert of("command:local:Command", "{}", "{1}", "stdin").documents is None

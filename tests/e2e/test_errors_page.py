@@ -24,7 +24,8 @@ _SOURCES = sorted(
     for package in ("dataloop_sts", "automation")
     for path in (_ROOT / package).rglob("*.py")
     if path.parent not in (_ROOT / "dataloop_sts" / "audit", _ROOT / "dataloop_sts" / "rules")
-    and path != _ROOT / "automation" / "pull_request" / "markdown.py"
+    and path
+    not in [_ROOT / "automation" / "pull_request" / name for name in ("allowed.py", "differences.py", "markdown.py")]
     and path not in [_ROOT / "dataloop_sts" / "adoption" / name for name in ("dangers.py", "rows.py")]
 )
 _SENTENCE_WORDS = 4
