@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from automation import under_way
 from automation.backend import Backend
 from automation.diagnosis import NO_STACK
-from automation.engine import SDK, OnOutput, Stop
+from automation.engine import SDK, OnOutput
 from automation.environment import Environment
-from automation.errors import NoSuchStack, StackLocked
+from automation.errors import NoSuchStack
 from automation.events import Hearing, OnEvent
 from automation.files import write_whole
 from automation.records import Record
@@ -167,13 +165,7 @@ class Stack:
         Returns:
             Whether there was a run; that one raises :class:`Interrupted`, or was done in the same moment.
         """
-        with _under_way_lock:
-            run = _under_way.get(self._key)
-        if run is None:
-            return False
-        run.stop.ask()
-        run.ended.wait()
-        return True
+        return under_way.end(self._key)
 
     # --- what only looks
 
@@ -265,7 +257,7 @@ class Stack:
             if self.on_output and NO_STACK not in line:  # a stack that is not there yet is made in a moment
                 self.on_output(line)
 
-        with self._only_run() as stop:
+        with under_way.only_run(self._key) as stop:
             ends: dict[str, Any] = {"stop": stop, "limit": self._limit}
             run = partial(
                 workspace.run,
@@ -288,41 +280,8 @@ class Stack:
         took = round(time.monotonic() - started, 3)
         return Outcome(dict(hearing.changes), took, hearing.warnings, urls[0] if urls else None, hearing.steps)
 
-    @contextmanager
-    def _only_run(self) -> Iterator[Stop]:
-        run = _Run()
-        with _under_way_lock:
-            other = _under_way.setdefault(self._key, run)
-        if other is not run:
-            raise StackLocked(
-                f"Stack {self.stack} is run by this process already, since {other.since:%H:%M:%S} UTC: wait for that "
-                "run, or cancel it.",
-                who="this process",
-                since=other.since,
-                pid=os.getpid(),
-            )
-        try:
-            yield run.stop
-        finally:
-            with _under_way_lock:
-                del _under_way[self._key]
-            run.ended.set()
-
 
 def _program(adopted: Adopted, variables: Mapping[str, str]) -> Program:
     with SDK:  # and the AWS package, which takes longer still: not for a command that declares nothing
         from dataloop_sts import program
     return partial(program.declare_configured, adopted, variables=variables)
-
-
-class _Run:
-    """A run of this process."""
-
-    def __init__(self) -> None:
-        self.since = datetime.now(UTC)
-        self.stop = Stop()
-        self.ended = threading.Event()
-
-
-_under_way: dict[tuple[str, str], _Run] = {}
-_under_way_lock = threading.Lock()
