@@ -30,7 +30,7 @@ test: .venv/.dev setup ## Check format, lint, types and layers, then run every t
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -n auto
+	$(PYTHON) -m pytest --dist worksteal -n $$($(PYTHON) -c 'import os; print(os.cpu_count() + 1)')  # some wait
 
 drill: .venv/.dev setup ## Larger runs than those of `make test`: fleets that fail and are killed; SEED=N varies when
 	$(PYTHON) -m pytest -n 0 -s drills
