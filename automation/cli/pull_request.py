@@ -33,6 +33,9 @@ _ApiUrl = Annotated[
     str,
     typer.Option(metavar="URL", envvar="GITHUB_API_URL", help="GitHub's REST API; of a server of your own /api/v3."),
 ]
+_EditOnly = Annotated[
+    bool, typer.Option("--edit-only", help="Make no comment where there is none: nobody is touched any more.")
+]
 _REPOSITORY = re.compile(r"[A-Za-z0-9_-]+/(?!\.{1,2}$)[A-Za-z0-9._-]+")
 commands = typer.Typer(
     no_args_is_help=True,
@@ -93,6 +96,7 @@ def comment(
     pr: _Number,
     markdown: _Text,
     api_url: _ApiUrl = "https://api.github.com",
+    edit_only: _EditOnly = False,
     as_json: Json = False,
 ) -> None:
     """Comment a pull request on GitHub: one comment for each environment, made once and edited from then on.
@@ -105,11 +109,11 @@ def comment(
     if not _REPOSITORY.fullmatch(repo):
         raise typer.BadParameter("name it as OWNER/NAME, such as acme/connections", param_hint="--repo")
     body = body_of(common(context).environment, markdown)
-    kept = keep(PullRequest(repo, pr, token_of_environment(), api_url), body)
+    kept = keep(PullRequest(repo, pr, token_of_environment(), api_url), body, edit_only=edit_only)
     if as_json or common(context).json:
         typer.echo(json.dumps({"action": kept.action, "url": kept.url, "removed": kept.removed}))
     else:
-        typer.echo(f"{kept.action}: {kept.url}")
+        typer.echo(f"{kept.action}: {kept.url}" if kept.url else kept.action)
 
 
 def _write(file: Path, text: str) -> None:

@@ -17,10 +17,13 @@ LIMIT = 65_536
 
 @dataclass(frozen=True)
 class Kept:
-    """What became of the comment; ``removed`` counts other ones of ours that were there too."""
+    """What became of the comment; ``removed`` counts other ones of ours that were there too.
+
+    ``none``: there is none, and none was to be made; then it has no ``url``.
+    """
 
     url: str
-    action: Literal["created", "edited", "unchanged"]
+    action: Literal["created", "edited", "unchanged", "none"]
     removed: int = 0
 
 
@@ -45,7 +48,7 @@ def body_of(environment: str, markdown: Path) -> str:
     return body
 
 
-def keep(pull_request: PullRequest, body: str) -> Kept:
+def keep(pull_request: PullRequest, body: str, *, edit_only: bool = False) -> Kept:
     """Makes the comment, or edits the one that is there; of several the oldest stays, the others are removed.
 
     A comment is ours where its author is the token's user and it *begins* with our mark: somebody else may paste the
@@ -55,6 +58,7 @@ def keep(pull_request: PullRequest, body: str) -> Kept:
     Args:
         pull_request: the conversation.
         body: as :func:`body_of` gives it.
+        edit_only: make none where there is none, such as for a change that is about nobody.
 
     Raises:
         CommentFailed: GitHub refused or did not answer.
@@ -66,6 +70,8 @@ def keep(pull_request: PullRequest, body: str) -> Kept:
         return sorted(found, key=lambda comment: comment.id)
 
     there, made = ours(), None
+    if not there and edit_only:
+        return Kept("", "none")
     if not there:
         made = _made(pull_request, body)
         there = ours() or ([made] if made else [])  # what was just made may not be listed yet

@@ -76,6 +76,16 @@ def test_an_unchanged_text_is_not_sent_again(github: GitHub, pull_request: PullR
     assert github.writes() == []
 
 
+def test_what_is_only_to_be_edited_is_not_made(github: GitHub, tmp_path: Path) -> None:
+    file = tmp_path / "preview.md"
+    file.write_text("nothing would change")
+    done = _command(github, file, "--edit-only")
+    assert (done.returncode, done.stdout, github.writes()) == (0, "none\n", [])
+    github.add(ACTIONS, _says("risky"))
+    assert _command(github, file, "--edit-only").stdout.startswith("edited: https://")
+    assert github.comments[0]["body"] == _says("nothing would change")
+
+
 def test_the_comment_is_found_on_the_third_page_and_no_other_host_is_asked(
     github: GitHub, pull_request: PullRequest
 ) -> None:
