@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 
 from pulumi_policy import PolicyPack
+from settings import hold_settings_to
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # the rules are those of the checkout it stands in
 
 from policies import POLICIES
 
+hold_settings_to(POLICIES)
 PolicyPack("dataloop-sts", POLICIES)

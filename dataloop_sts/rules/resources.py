@@ -64,6 +64,9 @@ def no_wildcards(resource: Declared, _: Settings) -> Iterator[str]:
     if place := _DOCUMENT_OF.get(resource.type):
         for what in documents.wildcards(resource.props.get(place)):
             yield f"{place} {what}"
+    if resource.type in BUCKETS and resource.props.get("policy"):
+        for what in documents.wildcards(resource.props["policy"]):
+            yield f"policy {what}"
     if resource.type == ROLE:
         for inline in documents.values(resource.props.get("inlinePolicies")):
             for what in documents.wildcards(inline.get("policy")):

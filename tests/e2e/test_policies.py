@@ -163,6 +163,19 @@ def test_what_a_preview_cannot_know_is_stopped_in_the_update_before_it_is_made(p
     assert not any("command:local:Command" in urn for urn in project.resources())
 
 
+def test_settings_that_no_policy_takes_stop_the_run(empty_project: Project) -> None:
+    """The engine itself passes over them, but for a policy's name without a level, which it has no words for."""
+    config = empty_project.folder / "policies.json"
+    config.write_text(
+        json.dumps({"allowed-region": "mandatory", "required-tags": {"tag": ["team"]}, "all": "advisory"})
+    )
+    settings = ("--policy-pack", str(CHECKOUT / "policy"), "--policy-pack-config", str(config))
+    told = empty_project.preview(*settings).refused().output
+    assert is_printed("the policies' settings name 'allowed-region', which is no policy: there are <names>", told)
+    assert is_printed("the policy required-tags has no setting 'tag': it takes tags", told)
+    assert "'all'" not in told
+
+
 def test_a_connection_is_held_to_the_policies_of_its_environment(empty_project: Project) -> None:
     project = empty_project
     config = project.folder / "policies.json"

@@ -49,6 +49,11 @@ def test_a_wildcard_is_refused_wherever_a_policy_is_declared(type_: str, place: 
     assert broken(declared(type_, **{place: document(allow())})) == set()
 
 
+def test_a_wildcard_in_a_bucket_s_own_policy_is_refused() -> None:
+    assert broken(declared(types.BUCKETS[0], policy=json.dumps(document(allow(Principal="*"))))) == {"no-wildcards"}
+    assert broken(declared(types.BUCKETS[0], policy=json.dumps(document(allow())))) == set()
+
+
 def test_a_role_is_refused_for_inline_wildcards_and_for_policies_of_aws_itself() -> None:
     role = {"assumeRolePolicy": json.dumps(trusting())}
     inline = [{"name": "x", "policy": json.dumps(document(allow("*")))}]
