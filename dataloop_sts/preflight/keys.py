@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 _KEYS_OF_A_USER = 2
 _CLOCKS_DIFFER = timedelta(minutes=10)
+_CALLS_END = timedelta(minutes=1)
+"""How long after the hand-over a call of Dataloop's that began before it may still use the old key."""
 
 
 def key_problems(aws: Aws, dataloop: DataloopClient | None, request: PreflightRequest) -> Iterator[Problem]:
@@ -73,7 +75,7 @@ def _used_in_its_grace(iam: IAMClient, dataloop: DataloopClient | None, request:
         return
     old, new = _keys(iam, request.names.user)
     handed_over = max(new.created, _written_at(dataloop, request) or new.created)
-    if isinstance(old.last_used, LastUse) and old.last_used.at > handed_over:
+    if isinstance(old.last_used, LastUse) and old.last_used.at > handed_over + _CALLS_END:
         yield Problem(
             "access_key.retiring",
             f"Access key {old.id}, which is to go, was used after Dataloop had got the new one: {_use(old)}. Find out "

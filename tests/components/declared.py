@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -152,8 +153,12 @@ def _folders(preflight: dict[str, Any]) -> dict[str, list[str]]:
     return folders
 
 
+_loop = asyncio.new_event_loop()
+
+
 def declare(environment: str = "dev", sandbox_endpoint: str | None = None, **changes: Any) -> Declared:
     """Declares the connection of the smallest spec with changes."""
+    asyncio.set_event_loop(_loop)  # `asyncio.run` of another test leaves the thread without one
     declared = Declared()
     world = _World()
     pulumi_mocks.set_mocks(world, project="dataloop-sts", stack=environment, monitor=_Monitor(world, declared))
