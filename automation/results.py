@@ -114,7 +114,7 @@ def step_of(event: Mapping[str, Any]) -> Step | None:
 def _differing(event: Mapping[str, Any]) -> Iterable[str]:
     """The properties that the provider says differ; where it says none, as dynamic ones, the inputs that do."""
     if said := event.get("detailedDiff") or event.get("diffs"):
-        return said
+        return map(str, said)
     if not event.get("old") or not event.get("new"):
         return ()
     before, after = _inputs(event, "old"), _inputs(event, "new")
@@ -123,13 +123,12 @@ def _differing(event: Mapping[str, Any]) -> Iterable[str]:
 
 def _documents(event: Mapping[str, Any]) -> tuple[str, str] | None:
     name = _DOCUMENTS.get(event["type"], "")
-    before, after = _inputs(event, "old").get(name), _inputs(event, "new").get(name)
-    known = all(isinstance(each, str) and each.startswith("{") for each in (before, after))
-    return (before, after) if known and before != after else None
+    before, after = (str(_inputs(event, side).get(name)) for side in ("old", "new"))
+    return (before, after) if before[:1] == after[:1] == "{" and before != after else None
 
 
-def _inputs(event: Mapping[str, Any], side: str) -> Mapping[str, Any]:
-    return (event.get(side) or {}).get("inputs") or {}
+def _inputs(event: Mapping[str, Any], side: str) -> dict[str, Any]:
+    return dict((event.get(side) or {}).get("inputs") or {})
 
 
 def counted(changes: Mapping[str, int]) -> dict[str, int]:

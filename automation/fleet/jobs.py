@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from automation.connection import Connection
 from automation.environment import Environment
@@ -14,6 +14,7 @@ from automation.fleet.operation import Operation
 from automation.fleet.rows import Ending, Row, told
 from automation.fleet.transient import is_transient
 from automation.records import find
+from automation.results import Outcome
 from dataloop_sts import waiting
 from dataloop_sts.errors import DataloopStsError
 
@@ -75,8 +76,12 @@ def _done(connection: Connection, operation: Operation) -> tuple[Ending, Mapping
     if operation.name == "rotate":
         outcome = connection.rotate(older_than=operation.older_than).outcome
         return ("succeeded" if outcome in ("rotated", "finished") else "unchanged"), {}
-    runs = {"preview": connection.preview, "up": connection.up, "refresh": connection.refresh}
-    runs["destroy"] = connection.destroy
+    runs: dict[str, Callable[[], Outcome]] = {
+        "preview": connection.preview,
+        "up": connection.up,
+        "refresh": connection.refresh,
+        "destroy": connection.destroy,
+    }
     try:
         ran = runs[operation.name]()
     except NoSuchStack:

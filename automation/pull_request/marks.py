@@ -18,7 +18,8 @@ _TELLING = re.compile(r"[:/*_\[\d]")
 _MARKS = re.compile(r"[\\`*_\[\]()!|~#$&<>]")
 _BREAKS = re.compile(r"(?<=@)(?=\S)|(?<=#)(?=\d)|(?<=:)(?=//)|(?i:(?<=www)(?=\.)|(?<=gh)(?=-\d))")
 _INVISIBLE = "\N{ZERO WIDTH SPACE}"
-_ENDS = re.compile(r"^([(\"']*)(.*?)([)\"',;:.!?]*)$", re.DOTALL)
+_AROUND = "()\"',;:.!?"
+"""What stands around a word in a sentence, and is not its own."""
 
 
 def code(text: str) -> str:
@@ -33,8 +34,9 @@ def prose(text: str) -> str:
 
 
 def _word(word: str) -> str:
-    before, inner, after = _ENDS.match(word).groups()  # type: ignore[union-attr] - it matches everything
+    inner = word.strip(_AROUND)
     if _PLAIN.fullmatch(inner) and _TELLING.search(inner) and not inner.isdigit():
+        before, _, after = word.partition(inner)
         return f"{_escaped(before)}`{inner}`{_escaped(after)}"
     return _escaped(word)
 
