@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from automation.pull_request.risks import Risk
+from automation.pull_request.risk import Risk, risky
 from automation.results import Step
 from dataloop_sts.audit.grants import grants, uncovered
 
@@ -23,12 +23,12 @@ def newly_allowed(steps: Iterable[Step], known: Sequence[Risk]) -> tuple[Risk, .
         steps: of a preview.
         known: what is told already; an action on a resource that one of these names is not told again.
     """
-    told = [risk.what for risk in known]
+    told = [{word.rstrip(",.:;") for word in risk.what.split()} for risk in known]
     found = [
-        Risk("risky", f"{what} {action} on {resource}{rest}")
+        risky(f"{what} {action} on {resource}{rest}.")
         for step in steps
         for what, action, resource, rest in _beyond(step)
-        if not any(action in text and resource in text for text in told)
+        if not any({action, resource} <= words for words in told)
     ]
     return tuple(dict.fromkeys(found))
 
@@ -37,7 +37,7 @@ def _beyond(step: Step) -> Iterator[tuple[str, str, str, str]]:
     if step.documents is None or step.type not in (_POLICY, _BUCKET_POLICY):
         return
     before, after = map(json.loads, step.documents)
-    whom = "the role may now" if step.type == _POLICY else f"the bucket policy {step.resource} now allows"
+    whom = "The role may newly" if step.type == _POLICY else f"{step.resource} newly allows"
     compared = [
         (whom, uncovered(grants(after), grants(before))),
         (f"{step.resource} no longer refuses", uncovered(grants(before, "Deny"), grants(after, "Deny"))),

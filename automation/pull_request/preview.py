@@ -24,7 +24,8 @@ from automation.environment import Environment
 from automation.errors import NoSuchStack, PolicyViolated, RecordError, Refused
 from automation.pull_request.allowed import newly_allowed
 from automation.pull_request.changes import Change, Changes
-from automation.pull_request.risks import Risk, risks
+from automation.pull_request.risk import Risk, note
+from automation.pull_request.risks import risks
 from automation.records import Record, find
 from automation.results import Outcome, Step
 from dataloop_sts import naming
@@ -34,7 +35,6 @@ from dataloop_sts.spec import ConnectionSpec
 
 NEW_CODE = "the program changed, and what runs here is not its new code"
 NEW_SETTINGS = "the environment's settings changed, and what is used here are the former ones"
-BASE_BROKEN = "the record at the base has mistakes, so what was before is not known"
 NO_AWS = "no AWS credentials: neither the stack's state nor what is live was looked at"
 NO_STACK = "it has no stack yet, so it was previewed as a new one"
 NO_PASSPHRASE = "no PULUMI_CONFIG_PASSPHRASE: the stack's state was not looked at"  # noqa: S105
@@ -136,10 +136,9 @@ class Previews:
         else:
             row = self._previewed(row, change.after, own=change.own_stack)
         known = risks(change, row.steps, environment=self.environment.name)
-        unknown = (BASE_BROKEN,) if change.base_problems else ()
         took = round(time.monotonic() - started, 3)
         found = (*known, *newly_allowed(row.steps, known), *row.risks)
-        row = replace(row, risks=found, missing=(*row.missing, *unknown), duration_s=took)
+        row = replace(row, risks=found, duration_s=took)
         if self.on_row:
             self.on_row(row)
         return row
@@ -164,7 +163,7 @@ class Previews:
             if not isinstance(error, DataloopStsError):
                 _log.exception("stack %s", row.stack)
             return replace(row, error=(type(error).__name__, one_line(redact(_words(error)), limit=None)))
-        warned = tuple(Risk("note", each) for each in outcome.warnings)
+        warned = tuple(map(note, outcome.warnings))
         return replace(row, counts=outcome.changes, steps=outcome.steps, risks=warned)
 
     def _outcome(self, stack: str, spec: ConnectionSpec, *, own: bool, new: bool) -> Outcome:
@@ -182,7 +181,7 @@ class Previews:
 
     @contextmanager
     def _connection(self, stack: str, spec: ConnectionSpec, *, own: bool, throwaway: bool) -> Iterator[Connection]:
-        with tempfile.TemporaryDirectory(prefix="dataloop-sts-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(prefix="dataloop-sts-") as folder:
             environment = _apart(self.environment, Path(folder), throwaway=throwaway)
             record = _record_of_own_stack(self.environment, environment, spec) if own else None
             connection = _Apart(environment, spec, record, timeout_s=self.timeout_s)

@@ -7,7 +7,7 @@ from typing import Any
 from automation.pull_request.changes import Change, Changes, Kind
 from automation.pull_request.document import Report
 from automation.pull_request.preview import Previewed
-from automation.pull_request.risks import Risk
+from automation.pull_request.risk import risky as risk
 from automation.results import Step
 from dataloop_sts.spec import ConnectionSpec
 
@@ -26,7 +26,7 @@ def row(customer: str, *risky: str, kind: Kind = "changed", **more: Any) -> Prev
     after = spec(customer) if kind != "removed" else None
     change = more.pop("change", None) or Change(kind, customer, before=before, after=after)
     given: dict[str, Any] = {"counts": {"update": 1, "same": 21}, "steps": (POLICY,), **more}
-    return Previewed(change, f"prod.{customer}", risks=tuple(Risk("risky", each) for each in risky), **given)
+    return Previewed(change, f"prod.{customer}", risks=tuple(map(risk, risky)), **given)
 
 
 def report(*rows: Previewed, **more: Any) -> Report:

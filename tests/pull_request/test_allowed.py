@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from automation.pull_request.allowed import newly_allowed
-from automation.pull_request.risks import Risk
+from automation.pull_request.risk import risky
 from automation.results import Step
 from dataloop_sts.policies import Document, bucket_document, permission_document
 from tests.pull_request.synthetic import spec
@@ -25,8 +25,8 @@ def test_a_new_action_is_told_with_its_resources_and_a_narrower_policy_is_not() 
     wider = _with(now, "s3:GetObjectTagging")
     told = {risk.what for risk in newly_allowed([_policy(now, wider)], [])}
     assert told == {
-        "the role may now s3:GetObjectTagging on arn:aws:s3:::dataloop-acme",
-        "the role may now s3:GetObjectTagging on arn:aws:s3:::dataloop-acme/*",
+        "The role may newly s3:GetObjectTagging on arn:aws:s3:::dataloop-acme.",
+        "The role may newly s3:GetObjectTagging on arn:aws:s3:::dataloop-acme/*.",
     }
     assert newly_allowed([_policy(wider, now)], []) == ()
 
@@ -35,12 +35,14 @@ def test_what_is_told_already_is_not_told_again() -> None:
     now = permission_document(spec("acme"))
     step = _policy(now, _with(now, "s3:DeleteObject"))
     assert len(newly_allowed([step], [])) == 1
-    known = Risk("risky", "deletion is allowed: s3:DeleteObject on arn:aws:s3:::dataloop-acme/*")
+    known = risky("The role may do more: s3:PutObject, s3:DeleteObject on arn:aws:s3:::dataloop-acme/*.")
     assert newly_allowed([step], [known]) == ()
+    of_another = risky("The role may do more: s3:DeleteObject on arn:aws:s3:::dataloop-acme/*/raw/*.")
+    assert len(newly_allowed([step], [of_another])) == 1
 
 
 def test_a_bucket_policy_that_refuses_less_is_told() -> None:
     now = bucket_document("aws", "dataloop-acme")
     step = _policy(now, {**now, "Statement": []}, "aws:s3/bucketPolicy:BucketPolicy")
     told = [risk.what for risk in newly_allowed([step], [])]
-    assert "policy no longer refuses s3:* on arn:aws:s3:::dataloop-acme/* if Bool aws:securetransport false" in told
+    assert "policy no longer refuses s3:* on arn:aws:s3:::dataloop-acme/* if Bool aws:securetransport false." in told

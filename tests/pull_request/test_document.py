@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from automation.pull_request.document import Report
-from automation.pull_request.risks import Risk
+from automation.pull_request.risk import Risk
 from automation.results import Step
 from tests.pull_request.synthetic import POLICY, report, row
 
