@@ -24,7 +24,7 @@ of a comment: https://github.com/dead-claudia/github-limits/pull/13
 _ITEM = 6_000  # bytes of what is said of one group
 _NAMES = 2_000  # bytes of a list of names
 _SHOWN = 3  # names that stand for a group
-_FILES = 5
+_FILES, _FILE = 5, 100  # names of files, and characters of one
 _WORDS = {"added": "new", "program": "by the program"}
 _SYMBOLS = {"clean": "🟢", "changes": "🟡", "risky": "🔴", "failed": "❌"}
 
@@ -208,7 +208,8 @@ def _names(rows: Sequence[Previewed], budget: int) -> str:
 
 def _files(names: Sequence[str]) -> str:
     left = len(names) - _FILES
-    return ", ".join(map(code, sorted(names)[:_FILES])) + (f" and {left:,} more" if left > 0 else "")
+    shown = (name if len(name) <= _FILE else f"…{name[-_FILE:]}" for name in sorted(names)[:_FILES])
+    return ", ".join(map(code, shown)) + (f" and {left:,} more" if left > 0 else "")
 
 
 def _customers(count: int) -> str:

@@ -104,7 +104,8 @@ def test_500_customers_are_one_comment_that_says_what_was_cut(alike: bool, wide:
         )
         for number in range(500)
     ]
-    text = markdown(report(*rows), "preview.json")
+    files = tuple("|" * 600 + str(number) for number in range(9))
+    text = markdown(report(*rows, program=files, settings=files), "preview.json")
     assert len(text.encode()) < 65_536
     assert text.startswith("## 🔴 Risky changes in `prod`: 500 of 500 customers risky")
     assert text.count("<details>") == text.count("</details>") == 1
@@ -112,7 +113,7 @@ def test_500_customers_are_one_comment_that_says_what_was_cut(alike: bool, wide:
         assert text.count("`s3:Thing7`") == 1 and "customer-499" not in text.partition("<details>")[0]
     else:
         assert re.search(r"… and 4\d\d more, told in `preview\.json`: `customer-\d{3}`, ", text)
-    assert text == markdown(report(*reversed(rows)), "preview.json")
+    assert text == markdown(report(*reversed(rows), program=files, settings=files), "preview.json")
 
 
 _HOSTILE = [
