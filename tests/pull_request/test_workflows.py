@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from dataloop_sts.audit import auditor_document
+from dataloop_sts.spec import ConnectionSpec
 from sandbox.engine import build, cache
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -104,6 +108,14 @@ def test_each_job_has_what_it_needs_and_no_more(name: str, job: str, body: dict[
         assert any(_OWN in condition for condition in conditions), "no fork gets here"
     if "head.sha" in steps:
         assert body["environment"] == "preview-program", "the pull request's own code runs after an approval alone"
+
+
+def test_what_is_risky_or_a_forks_and_not_previewed_waits_for_an_approval() -> None:
+    risky = _jobs("preview")["risky"]
+    assert (risky["environment"], risky["permissions"]) == ("risky", {})
+    for job in ("preview", "preview-program"):
+        assert f"needs.{job}.outputs.code == '4'" in risky["if"]
+    assert f"touched == 'true' && {_OWN.replace('==', '!=')}" in risky["if"]
 
 
 def test_a_preview_gives_way_to_the_next_push_and_a_deployment_to_nobody() -> None:
@@ -203,3 +215,38 @@ def test_the_job_for_everybody_tells_what_is_touched_without_credentials(reposit
     (repository / "customers" / "prod" / "globex.yaml").write_text("drivers: []\n")
     _commit(repository)
     assert _run(repository, _step(" changed --base")) == (2, {"touched": "true", "program": "false"})
+
+
+def _document(named: str) -> dict[str, Any]:
+    page = (ROOT / "docs" / "pull-requests.md").read_text()
+    found = re.search(rf"<!-- {named} -->\s+```json\n(.*?)```", page, re.DOTALL)
+    assert found
+    document: dict[str, Any] = json.loads(found[1])
+    return document
+
+
+def test_the_reading_role_may_do_what_an_auditor_and_the_preflight_need_and_read_the_state() -> None:
+    statements = {each["Sid"]: each for each in _document("permission policy")["Statement"]}
+    spec = ConnectionSpec.parse(
+        yaml.safe_load(_RECORD.replace("BUCKET", "dataloop-acme")) | {"customer": "acme"}, environment="prod"
+    )
+    for needed in auditor_document(spec, "prod", "123456789012")["Statement"]:
+        given = statements.pop(needed["Sid"])
+        assert given["Action"] == sorted(needed["Action"])
+        patterns = [resource.replace("ACCOUNT", "123456789012") for resource in given["Resource"]]
+        assert all(any(fnmatchcase(each, pattern) for pattern in patterns) for each in needed["Resource"])
+    assert {sid: each["Action"] for sid, each in statements.items()} == {
+        "ReadState": ["s3:GetObject"],
+        "ListState": ["s3:ListBucket"],
+        "DecryptState": ["kms:Decrypt"],
+        "SeeBuckets": ["s3:ListBucket"],
+        "SeeKeys": ["kms:DescribeKey"],
+    }
+
+
+def test_the_reading_role_is_for_the_environments_of_the_jobs_that_assume_it() -> None:
+    condition = _document("trust policy")["Statement"][0]["Condition"]
+    assert set(condition) == {"StringEquals"}
+    subjects = condition["StringEquals"]["token.actions.githubusercontent.com:sub"]
+    used = {body["environment"] for _, _, body in ALL_JOBS if "AWS_PREVIEW_ROLE" in str(body["steps"])}
+    assert {f"repo:OWNER/NAME:environment:{each}" for each in used} == set(subjects)
