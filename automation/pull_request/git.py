@@ -23,10 +23,10 @@ _QUIET = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", 
 _OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "--no-pager", "--literal-pathspecs")
 _HEADING = "The changes cannot be looked at:"
 _MENDS = {
-    "not a git repository": "run it in the project's folder, in a clone of its repository",
+    "not a git": "run it in the project's folder, in a clone of its repository",
     "dubious ownership": "the repository is another user's: run as its owner, or trust it by "
     "git config --global --add safe.directory FOLDER",
-    "must be run in a work tree": "the repository has no files of its own: run it in a clone that has",
+    "a work tree": "the repository has no files of its own: run it in a clone that has",
 }
 
 
