@@ -66,6 +66,14 @@ def _actionlint() -> Path:
     return cache.entry(f"actionlint-{ACTIONLINT}", install, print) / "actionlint"
 
 
+def test_every_script_is_bash() -> None:
+    scripts = [step["run"] for _, _, body in ALL_JOBS for step in body["steps"] if "run" in step]
+    assert len(scripts) > 10
+    for script in scripts:
+        done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, timeout=20, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), script
+
+
 def test_the_linters_can_find_something(tmp_path: Path) -> None:
     bad = tmp_path / "bad.yml"
     bad.write_text(
