@@ -265,11 +265,12 @@ class _Comparison:
         for former in sorted(removed):
             owners |= dict.fromkeys(_marks(self.before, former), former)
         found: dict[str, str] = {}
+        taken: set[str] = set()
         for customer in sorted(added):
             shared = Counter(owners[mark] for mark in _marks(self.after, customer) if mark in owners)
-            free = (former for former, _ in shared.most_common() if former not in found.values())
-            if former := next(free, None):
-                found[customer] = former
+            if free := [former for former, _ in shared.most_common() if former not in taken]:
+                found[customer] = free[0]
+                taken.add(free[0])
         return found
 
 

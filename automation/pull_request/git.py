@@ -127,11 +127,11 @@ class Repository:
         found: dict[str, bytes | None] = dict.fromkeys(wanted)
         small = []
         for line in checked.decode().splitlines():
-            identity, kind, *size = line.split()
+            identity, kind, *rest = line.split()
             if kind == "missing":
                 what = "this clone lacks files of the base or the head: clone it without --filter, or fetch them"
                 raise RecordError(_HEADING, [Problem("", what)])
-            if int(size[0]) <= largest:
+            if int(rest[0]) <= largest:
                 small.append(identity)
         text = _git(self.project_dir, "cat-file", "--batch", given="\n".join([*small, ""]))
         at = 0
