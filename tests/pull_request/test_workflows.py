@@ -206,6 +206,7 @@ def test_the_job_for_everybody_tells_what_is_touched_without_credentials(reposit
     (repository / "README.md").write_text("two\n")
     _commit(repository)
     _git(repository, "checkout", "--quiet", "--detach", "main~1")
+    assert _run(repository, _step(" changed --base"), ENVIRONMENT="none-yet") == (0, {})
     assert _run(repository, _step(" changed --base")) == (0, {"touched": "false", "program": "false"})
     assert _run(repository, _step(" pr preview"))[0] == 0
     assert "nothing would change" in (repository / "preview" / "preview.md").read_text()
@@ -257,4 +258,4 @@ def test_the_reading_role_is_for_the_environments_of_the_jobs_that_assume_it() -
     assert set(condition) == {"StringEquals"}
     subjects = condition["StringEquals"]["token.actions.githubusercontent.com:sub"]
     used = {body["environment"] for _, _, body in ALL_JOBS if "AWS_PREVIEW_ROLE" in str(body["steps"])}
-    assert {f"repo:OWNER/NAME:environment:{each}" for each in used} == set(subjects)
+    assert {f"SUBJECT:environment:{each}" for each in used} == set(subjects)
