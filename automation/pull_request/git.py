@@ -20,7 +20,13 @@ LINK, FOLDER, SUBMODULE = "120000", "040000", "160000"
 """Kinds of what a folder holds, as git writes them; all others are files."""
 _TIMEOUT_S = 300.0
 _QUIET = {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1"}
-_OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "--no-pager", "--literal-pathspecs")
+_OPTIONS = ("-c", "core.fsmonitor=false", "--no-pager", "--literal-pathspecs")
+_DIFF = (
+    *("--name-only", "-z", "--no-renames", "--no-relative"),
+    *("--no-ext-diff", "--no-textconv", "--ignore-submodules=none"),
+)
+_OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+"""What git sets for its hooks, and would rather believe than the folder in which it runs."""
 _HEADING = "The changes cannot be looked at:"
 _MENDS = {
     "not a git": "run it in the project's folder, in a clone of its repository",
@@ -93,8 +99,7 @@ class Repository:
             base: a commit's id.
             head: another's; None for the working tree, of which files that git does not know yet count too.
         """
-        options = ("--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
-        names = _git(self.project_dir, "diff", *options, base, *([head] if head else []), "--")
+        names = _git(self.project_dir, "diff", *_DIFF, base, *([head] if head else []), "--")
         if head is None:
             names += _git(self.project_dir, "ls-files", "-z", "--full-name", "--others", "--exclude-standard")
         return sorted(set(_split(names)))
@@ -150,9 +155,10 @@ class Repository:
 
 def _git(folder: Path, *arguments: str, given: str = "", may_fail: bool = False) -> bytes:
     command = ["git", *_OPTIONS, *arguments]
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK} | _QUIET
     try:
         done = subprocess.run(
-            command, cwd=folder, env=os.environ | _QUIET, input=given.encode(), capture_output=True, timeout=_TIMEOUT_S
+            command, cwd=folder, env=environment, input=given.encode(), capture_output=True, timeout=_TIMEOUT_S
         )
     except FileNotFoundError:
         raise RecordError(_HEADING, [Problem("", "git is not installed, or not on PATH: install it")]) from None

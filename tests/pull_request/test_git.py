@@ -125,8 +125,17 @@ def test_many_contents_are_kept_apart(repo: Repo) -> None:
     assert repository.contents([], 50) == {}
 
 
-def test_a_variable_of_git_that_a_hook_has_set_does_no_harm(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GIT_DIR", str(repo.root / ".git"))
-    monkeypatch.setenv("GIT_INDEX_FILE", str(repo.root / ".git" / "index"))
+def test_neither_a_hooks_variables_nor_peoples_settings_change_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = Repo.make(tmp_path / "repository", "infra")
+    for setting in ("diff.relative=true", "diff.renames=copies", "diff.ignoreSubmodules=all", "core.quotePath=true"):
+        repo.git("config", *setting.split("="))
+    (repo.root / "requirements-ü.txt").write_text("")
     repo.record("acme", "on_destroy: refuse\n")
+    monkeypatch.setenv("GIT_DIR", ".git")
+    monkeypatch.setenv("GIT_INDEX_FILE", "nowhere")
+    monkeypatch.setenv("GIT_PREFIX", "infra/")
+    base = repo.git("rev-parse", "HEAD")
     assert repo.kinds() == {"acme": "changed"}
+    assert repo.changes(base, repo.commit()).program == ("requirements-ü.txt",)
