@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ from automation.pull_request.changes import Change
 from dataloop_sts.redaction import redact
 from dataloop_sts.spec import ConnectionSpec
 
-NOTHING = "nothing"
 _NAMED_BY = "name"
 
 
@@ -27,10 +26,10 @@ class Difference:
     before: str | None
     after: str | None
 
-    def __str__(self) -> str:
-        if self.before is None:
-            return f"{self.path}: {self.after}"
-        return f"{self.path}: {self.before} → {NOTHING if self.after is None else self.after}"
+    def said(self, in_words: Callable[[str], str]) -> Difference:
+        """The same in other words."""
+        before, after = (None if each is None else in_words(each) for each in (self.before, self.after))
+        return Difference(in_words(self.path), before, after)
 
 
 def differences(change: Change) -> tuple[Difference, ...]:
@@ -40,11 +39,7 @@ def differences(change: Change) -> tuple[Difference, ...]:
     before = _values(change.before) if change.before else {}
     after = _values(change.after, given_only=not before)
     paths = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
-    return tuple(Difference(path, _told(before.get(path)), _told(after.get(path))) for path in paths)
-
-
-def _told(value: str | None) -> str | None:
-    return None if value is None else redact(value)
+    return tuple(Difference(path, before.get(path), after.get(path)).said(redact) for path in paths)
 
 
 def _values(spec: ConnectionSpec, *, given_only: bool = False) -> dict[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from automation.pull_request.changes import Change
-from automation.pull_request.differences import differences
+from automation.pull_request.differences import Difference, differences
 from automation.pull_request.document import counts, sorted_steps
 from automation.pull_request.preview import Previewed
 from automation.results import Step
@@ -22,7 +22,7 @@ class Same:
     Attributes:
         kind: of the change.
         counts: of resources, by kind.
-        differing: the values of the spec that differ.
+        differing: the values of the spec that differ, each with its path.
         steps: what would be done to which resource.
         risky, notes: what a reviewer has to look at, and what is only told.
         error: class and message of what failed, or None.
@@ -31,7 +31,7 @@ class Same:
 
     kind: str
     counts: tuple[tuple[str, int], ...]
-    differing: tuple[str, ...]
+    differing: tuple[Difference, ...]
     steps: tuple[Step, ...]
     risky: tuple[str, ...]
     notes: tuple[str, ...]
@@ -76,12 +76,12 @@ def groups(rows: Iterable[Previewed]) -> list[Group]:
 
 
 def _same(row: Previewed, said: Callable[[str], str]) -> Same:
-    steps = (replace(step, resource=said(step.resource)) for step in row.steps)
+    steps = (replace(step, resource=said(step.resource), documents=None) for step in row.steps)
     notes = (risk.what for risk in row.risks if risk.level == "note")
     return Same(
         kind=row.change.kind,
         counts=tuple(counts(row).items()),
-        differing=tuple(said(str(each)) for each in differences(row.change)),
+        differing=tuple(each.said(said) for each in differences(row.change)),
         steps=tuple(sorted_steps(steps)),
         risky=tuple(map(said, row.risky)),
         notes=tuple(map(said, notes)),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from automation.pull_request.differences import Difference
 from automation.pull_request.document import KINDS, Report
 from automation.pull_request.groups import Group, Same, groups
 from automation.pull_request.marks import code, prose
@@ -54,7 +55,7 @@ def markdown(report: Report, rest: str) -> str:
 
 
 _TABLE = (
-    f"| customer | change | {' | '.join(kind for kind in KINDS if kind != SAME)} | look |\n"
+    f"| customer | change | {' | '.join(kind for kind in KINDS if kind != SAME)} | attention |\n"
     f"|---|---|{'---:|' * (len(KINDS) - 1)}---|"
 )
 _OPEN = "<details><summary>Every value that differs, and every step</summary>"
@@ -159,8 +160,13 @@ def _details(found: Iterable[Group]) -> list[tuple[Group, str]]:
 
 def _lines(same: Same) -> Iterator[str]:
     yield from map(prose, same.notes)
-    yield from map(prose, same.differing)
+    yield from map(_difference, same.differing)
     yield from map(_step, same.steps)
+
+
+def _difference(each: Difference) -> str:
+    before, after = (code(value) if value else "nothing" for value in (each.before, each.after))
+    return f"{code(each.path)}: {f'{before} → ' if each.before is not None else ''}{after}"
 
 
 def _step(step: Step) -> str:

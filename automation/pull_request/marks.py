@@ -15,7 +15,8 @@ LONGEST = 600
 """Characters that are shown of one text."""
 _PLAIN = re.compile(r"[^`|\\]+")  # these could end code in backticks, or a cell of a table
 _TELLING = re.compile(r"[:/*_\[\d]")
-_MARKS = re.compile(r"[\\`*_\[\]()!|~#$&<>]")
+_MARKS = re.compile(r"[\\`*_\[\]|~#$&<>]")
+_LIST = re.compile(r"[-+=]|\d+[.)]")
 _BREAKS = re.compile(r"(?<=@)(?=\S)|(?<=#)(?=\d)|(?<=:)(?=//)|(?i:(?<=www)(?=\.)|(?<=gh)(?=-\d))")
 _INVISIBLE = "\N{ZERO WIDTH SPACE}"
 _AROUND = "()\"',;:.!?"
@@ -30,7 +31,9 @@ def code(text: str) -> str:
 
 def prose(text: str) -> str:
     """A sentence on one line, in which actions, ARNs and the like are code."""
-    return " ".join(map(_word, _shown(text).split(" ")))
+    shown = _shown(text)
+    begins = _INVISIBLE if _LIST.match(shown) else ""  # it stands in a list itself
+    return begins + " ".join(map(_word, shown.split(" ")))
 
 
 def _word(word: str) -> str:

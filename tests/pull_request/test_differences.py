@@ -17,25 +17,25 @@ def _with(**of_driver: Any) -> ConnectionSpec:
 
 
 def _told(change: Change) -> list[str]:
-    return [str(each) for each in differences(change)]
+    return [f"{each.path}: {each.before} → {each.after}" for each in differences(change)]
 
 
 def test_a_value_that_comes_goes_or_becomes_its_default_again_is_told_with_both() -> None:
     before, after = _with(allow_delete=True, prefix="raw/"), _with(allow_delete=False)
     there = _told(Change("changed", "acme", before=before, after=after))
-    assert there == ["drivers[acme-images].allow_delete: true → false", "drivers[acme-images].prefix: raw/ → nothing"]
+    assert there == ["drivers[acme-images].allow_delete: true → false", "drivers[acme-images].prefix: raw/ → None"]
     back = _told(Change("changed", "acme", before=after, after=before))
-    assert back == ["drivers[acme-images].allow_delete: false → true", "drivers[acme-images].prefix: raw/"]
+    assert back == ["drivers[acme-images].allow_delete: false → true", "drivers[acme-images].prefix: None → raw/"]
 
 
 def test_of_a_new_customer_its_own_values_are_told_and_of_a_removed_one_none() -> None:
     assert _told(Change("added", "acme", after=spec("acme"))) == [
-        "aws.account_id: 123456789012",
-        "aws.region: eu-west-1",
-        "drivers[acme-images].bucket.name: dataloop-acme",
-        "drivers[acme-images].name: acme-images",
-        "drivers[acme-images].project_id: p-1",
-        "organization_id: o-1",
+        "aws.account_id: None → 123456789012",
+        "aws.region: None → eu-west-1",
+        "drivers[acme-images].bucket.name: None → dataloop-acme",
+        "drivers[acme-images].name: None → acme-images",
+        "drivers[acme-images].project_id: None → p-1",
+        "organization_id: None → o-1",
     ]
     assert _told(Change("removed", "acme", before=spec("acme"))) == []
 

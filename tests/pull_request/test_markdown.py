@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from markdown_it import MarkdownIt
@@ -66,7 +67,14 @@ def test_only_what_is_risky_is_told_in_words_and_the_rest_is_folded() -> None:
 
 def test_customers_to_whom_the_same_happens_are_told_once_and_who_differs_stands_alone() -> None:
     names = [f"c{number:02}" for number in range(40)]
-    rows = [row(name, f"may now s3:DeleteObject on arn:aws:s3:::dataloop-{name}/*") for name in names]
+    rows = [
+        row(
+            name,
+            f"may now s3:DeleteObject on arn:aws:s3:::dataloop-{name}/*",
+            steps=(replace(POLICY, documents=("{}", f'{{"Id": "{name}"}}')),),
+        )
+        for name in names
+    ]
     other = row("other", "may now s3:DeleteObject on arn:aws:s3:::dataloop-c00/*")
     text = markdown(report(*rows, other), "x.json")
     assert text.count("`s3:DeleteObject`") == 2
@@ -123,6 +131,8 @@ _HOSTILE = [
     "<!-- hidden --> <https://evil.example> &lt;script&gt; $`x`$ ~~gone~~ **bold** _it_ \\| |",
     "line\n\n# heading\n- item\n\r\n| a |\n<details>",
     "gnp.exe\u202egpj \x1b[31m\x07",
+    "- ---",
+    "1. # one",
 ]
 
 
@@ -140,7 +150,7 @@ def test_what_a_record_says_is_shown_and_does_nothing(hostile: str) -> None:
     found = {tag for token in tokens if token.type.startswith("html") for tag in re.findall(r"<[^>]*>?", token.content)}
     assert found <= _OURS
     kinds = {token.type for token in tokens}
-    assert not kinds & {"link_open", "image", "fence", "code_block", "hr", "em_open", "s_open"}
+    assert not kinds & {"ordered_list_open", "link_open", "image", "fence", "code_block", "hr", "em_open", "s_open"}
     assert [token.tag for token in tokens if token.type == "heading_open"] == ["h2", "h3", "h3", "h3"]
     columns = [line.count("|") for line in text.splitlines() if line.startswith("|")]
     assert set(columns) == {8}
