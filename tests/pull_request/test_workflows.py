@@ -118,6 +118,17 @@ def test_each_job_has_what_it_needs_and_no_more(name: str, job: str, body: dict[
         assert body["environment"] == "preview-program", "the pull request's own code runs after an approval alone"
 
 
+def test_the_pull_request_brings_neither_the_workflow_nor_its_code() -> None:
+    document = yaml.safe_load(WORKFLOWS["preview"].read_text())
+    assert document[True] == {"pull_request_target": None}, "YAML takes `on` for a boolean"
+    for job, body in document["jobs"].items():
+        checkouts = [step["with"]["ref"] for step in body["steps"] if "actions/checkout" in step.get("uses", "")]
+        runs = [step["run"] for step in body["steps"] if "run" in step]
+        for ref in checkouts:
+            if job != "preview-program" and "base.sha" not in ref:
+                assert runs[0] == 'git checkout --quiet --detach "$BASE"', "before anything else is run"
+
+
 def test_what_is_risky_or_a_forks_and_not_previewed_waits_for_an_approval() -> None:
     risky = _jobs("preview")["risky"]
     assert (risky["environment"], risky["permissions"]) == ("risky", {})
