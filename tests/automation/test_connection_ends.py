@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -30,14 +28,6 @@ sleep 300 & echo $! > CHILD
 wait
 wait
 """
-
-
-@pytest.fixture(autouse=True)
-def _heeded_interrupts() -> Iterator[None]:
-    """A shell's background jobs ignore interrupts, and pass that on; a script cannot take it back."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
