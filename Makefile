@@ -4,6 +4,11 @@
 
 PYTHON := .venv/bin/python
 
+# Compiled modules are kept, in .venv, also where the shell wants none beside the sources: each run starts Python some
+# six times, and compiling at each start would double what it costs.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/.pycache
+
 # An environment whose interpreter is gone is made anew.
 $(shell test ! -e .venv/.created || $(PYTHON) -c '' 2>/dev/null || rm -rf .venv)
 $(shell test ! -e policy/.venv/.runtime || policy/.venv/bin/python -c '' 2>/dev/null || rm -rf policy/.venv)
