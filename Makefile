@@ -4,10 +4,9 @@
 
 PYTHON := .venv/bin/python
 
-# Compiled modules are kept, in .venv, also where the shell wants none beside the sources: each run starts Python some
-# six times, and compiling at each start would double what it costs.
+# Compiled modules are kept, also where the shell wants none: each run of the engine starts Python some six times, and
+# compiling at each start would double what it costs.
 unexport PYTHONDONTWRITEBYTECODE
-export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/.pycache
 
 # An environment whose interpreter is gone is made anew.
 $(shell test ! -e .venv/.created || $(PYTHON) -c '' 2>/dev/null || rm -rf .venv)
