@@ -84,11 +84,12 @@ def cluster(folder: Path, environment: Mapping[str, str], workers: int) -> Itera
 def _start(
     folder: Path, name: str, environment: Mapping[str, str], module: str, *options: str
 ) -> subprocess.Popen[bytes]:
+    own = {"DASK_TEMPORARY_DIRECTORY": str(folder), "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", f"distributed.cli.{module}", *options],
             cwd=folder,
-            env={**os.environ, **environment, "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"},
+            env={**os.environ, **environment, **own},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
