@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from automation.pull_request.differences import Difference
 from automation.pull_request.document import KINDS, Report
+from automation.pull_request.escaping import code, prose
 from automation.pull_request.groups import Group, Same, groups
-from automation.pull_request.marks import code, prose
 from automation.pull_request.preview import Previewed
 from automation.results import SAME, Step
 

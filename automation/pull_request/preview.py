@@ -22,10 +22,11 @@ from automation.backend import Backend
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.errors import NoSuchStack, PolicyViolated, RecordError, Refused
-from automation.pull_request.allowed import newly_allowed
+from automation.pull_request import risks_of_documents
 from automation.pull_request.changes import Change, Changes
 from automation.pull_request.risk import Risk, note
 from automation.pull_request.risks import risks
+from automation.pull_request.risks_of_permissions import newly_allowed
 from automation.records import Record, find
 from automation.results import Outcome, Step
 from dataloop_sts import naming
@@ -137,7 +138,7 @@ class Previews:
             row = self._previewed(row, change.after, own=change.own_stack)
         known = risks(change, row.steps, environment=self.environment.name)
         took = round(time.monotonic() - started, 3)
-        found = (*known, *newly_allowed(row.steps, known), *row.risks)
+        found = (*known, *risks_of_documents.risks(row.steps, newly_allowed(change)), *row.risks)
         row = replace(row, risks=found, duration_s=took)
         if self.on_row:
             self.on_row(row)

@@ -24,6 +24,16 @@ def risks(change: Change, environment: str) -> Iterator[Risk]:
     yield from _of_boundary(before.aws.permissions_boundary, after.aws.permissions_boundary)
 
 
+def newly_allowed(change: Change) -> tuple[Grant, ...]:
+    """What the role may do by the spec after the change and not by that before it; empty where that is not known."""
+    if change.before is None or change.after is None:
+        return ()
+    try:
+        return permission_difference(change.before, change.after).added
+    except SpecError:
+        return ()
+
+
 def _of_permissions(before: ConnectionSpec, after: ConnectionSpec) -> Iterator[Risk]:
     try:
         difference = permission_difference(before, after)

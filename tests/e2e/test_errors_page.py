@@ -18,7 +18,7 @@ from tests.e2e.harness import Project
 
 _ROOT = Path(__file__).resolve().parents[2]
 _TELL_REVIEWERS = (
-    "allowed.py",
+    "risks_of_documents.py",
     "differences.py",
     "markdown.py",
     "risks.py",
