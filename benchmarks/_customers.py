@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from automation.environment import Environment
 from automation.records import Record
 from automation.unchanged import wanted_digest
 from automation.workspace import PROJECT
+from sandbox.instance import find_checkout
 from sandbox.ready import ReadyFile
 
 
@@ -24,6 +27,26 @@ def write_environment(project: Path, environment: str, ready: ReadyFile) -> Path
     shared = {"organization_id": ready.dataloop.org_id, "aws": aws, "on_destroy": "delete"}
     (folder / "_defaults.yaml").write_text(json.dumps(shared))
     return folder
+
+
+def write_project(project: Path, environment: str, ready: ReadyFile) -> Path:
+    """Writes an environment as in :func:`write_environment`, and beside it what the plain CLI needs."""
+    checkout = find_checkout()
+    records = write_environment(project, environment, ready)
+    for name in ("Pulumi.yaml", "__main__.py"):
+        shutil.copy(checkout / name, project)
+    (project / ".venv").symlink_to(checkout / ".venv")
+    return records
+
+
+def by_plain_cli(command: str, connections: Iterable[Connection], project: Path, workers: int) -> None:
+    """Runs a shell command over stacks, their settings files written before; ``$1`` in it is a stack."""
+    stacks = []
+    for connection in connections:
+        connection.write_config(project)
+        stacks.append(connection.stack)
+    loop = ["xargs", f"-P{workers}", "-I{}", "sh", "-c", command, "sh", "{}"]
+    subprocess.run(loop, input="\n".join(stacks), text=True, cwd=project, check=True, stdout=subprocess.DEVNULL)
 
 
 def write_record(folder: Path, name: str, ready: ReadyFile, *, allow_delete: bool = False) -> None:

@@ -107,6 +107,11 @@ def measured(work: Callable[[], None]) -> Cost:
     return cost
 
 
+def ratio_row(name: str, theirs: float, ours: float, unit: str, digits: int = 2) -> str:
+    """A row of a Markdown table: a figure of each side, and the ratio."""
+    return f"| {name} | {theirs:.{digits}f} {unit} | {ours:.{digits}f} {unit} | {ours / theirs:.2f} |"
+
+
 def _kind(process: psutil.Process) -> str:
     words = " ".join(process.cmdline())
     for part, kind in (

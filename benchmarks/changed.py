@@ -10,19 +10,16 @@ trees, without the sandbox. Linux alone. Usage::
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from automation.connection import Connection
 from automation.environment import Environment
 from automation.records import find
-from benchmarks._customers import write_environment, write_record
-from benchmarks._measuring import Cost, measured, say, world
-from sandbox.instance import find_checkout
+from benchmarks._customers import by_plain_cli, write_project, write_record
+from benchmarks._measuring import Cost, measured, ratio_row, say, world
 from sandbox.ready import ReadyFile
 
 _LOOP = 'pulumi up --yes --skip-preview --suppress-outputs --stack "$1" && pulumi stack output --json --stack "$1"'
@@ -31,15 +28,12 @@ _LOOP = 'pulumi up --yes --skip-preview --suppress-outputs --stack "$1" && pulum
 def main(customers: int = 20, workers: int = 2) -> None:
     """Runs both, and prints a table in Markdown."""
     with world() as (folder, ready):
-        _compare(folder, find_checkout(), ready, customers, workers)
+        _compare(folder, ready, customers, workers)
 
 
-def _compare(folder: Path, checkout: Path, ready: ReadyFile, customers: int, workers: int) -> None:
+def _compare(folder: Path, ready: ReadyFile, customers: int, workers: int) -> None:
     project = folder / "project"
-    records = write_environment(project, "dev", ready)
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(checkout / name, project)
-    (project / ".venv").symlink_to(checkout / ".venv")
+    records = write_project(project, "dev", ready)
     plain = [f"plain-{number}" for number in range(customers)]
     ours = [f"ours-{number}" for number in range(customers)]
     for name in (*plain, *ours):
@@ -49,37 +43,27 @@ def _compare(folder: Path, checkout: Path, ready: ReadyFile, customers: int, wor
     for name in (*plain, *ours):
         write_record(records, name, ready, allow_delete=True)
     say("changed customers, by the plain CLI ...")
-    theirs = measured(lambda: _by_plain_cli(project, plain, workers))
+    theirs = measured(lambda: by_plain_cli(_LOOP, _connections(project, plain), project, workers))
     say("changed customers, by dataloop-sts ...")
     mine = measured(lambda: _bring_up(project, ours, workers))
     say(_table(theirs, mine, customers, workers))
 
 
 def _bring_up(project: Path, names: list[str], workers: int) -> None:
-    environment = Environment.of("dev", project)
-
-    def one(name: str) -> None:
-        connection = Connection.of(find(environment, name))
+    def one(connection: Connection) -> None:
         connection.up()
         connection.outputs()
 
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(one, names))
+        list(pool.map(one, _connections(project, names)))
 
 
-def _by_plain_cli(project: Path, names: list[str], workers: int) -> None:
+def _connections(project: Path, names: list[str]) -> Iterator[Connection]:
     environment = Environment.of("dev", project)
-    for name in names:
-        Connection.of(find(environment, name)).write_config(project)
-    stacks = "\n".join(f"dev.{name}" for name in names)
-    command = ["xargs", f"-P{workers}", "-I{}", "sh", "-c", _LOOP, "sh", "{}"]
-    subprocess.run(command, input=stacks, text=True, cwd=project, check=True, stdout=subprocess.DEVNULL)
+    return (Connection.of(find(environment, name)) for name in names)
 
 
 def _table(theirs: Cost, mine: Cost, customers: int, workers: int) -> str:
-    def row(name: str, one: float, other: float, unit: str, digits: int = 2) -> str:
-        return f"| {name} | {one:.{digits}f} {unit} | {other:.{digits}f} {unit} | {other / one:.2f} |"
-
     def without(cost: Cost, kind: str) -> float:
         return cost.cpu_s - cost.by_program[kind]
 
@@ -88,15 +72,15 @@ def _table(theirs: Cost, mine: Cost, customers: int, workers: int) -> str:
         "",
         "| | plain CLI | dataloop-sts | ratio |",
         "|---|---|---|---|",
-        row("wall-clock time", theirs.wall_s / customers, mine.wall_s / customers, "s"),
-        row("CPU, all processes", theirs.cpu_s / customers, mine.cpu_s / customers, "s"),
-        row(
+        ratio_row("wall-clock time", theirs.wall_s / customers, mine.wall_s / customers, "s"),
+        ratio_row("CPU, all processes", theirs.cpu_s / customers, mine.cpu_s / customers, "s"),
+        ratio_row(
             "CPU without the AWS plugin",
             without(theirs, "AWS plugin") / customers,
             without(mine, "AWS plugin") / customers,
             "s",
         ),
-        row("peak memory of all that run at once", theirs.peak_mib, mine.peak_mib, "MiB", 0),
+        ratio_row("peak memory of all that run at once", theirs.peak_mib, mine.peak_mib, "MiB", 0),
         "",
         "Where the CPU time goes, sampled; seconds a customer:",
         "",

@@ -11,7 +11,6 @@ alone. Usage::
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -24,9 +23,8 @@ from automation.pull_request.document import Report
 from automation.pull_request.markdown import markdown
 from automation.pull_request.preview import Previews
 from automation.records import find
-from benchmarks._customers import write_environment, write_record
-from benchmarks._measuring import Cost, measured, say, world
-from sandbox.instance import find_checkout
+from benchmarks._customers import by_plain_cli, write_project, write_record
+from benchmarks._measuring import Cost, measured, ratio_row, say, world
 from sandbox.ready import ReadyFile
 
 _LOOP = 'pulumi preview --suppress-outputs --stack "$1"'
@@ -39,15 +37,12 @@ _GIT = {
 def main(customers: int = 20, workers: int = 2) -> None:
     """Runs both, and prints a table in Markdown."""
     with world() as (folder, ready):
-        _compare(folder, find_checkout(), ready, customers, workers)
+        _compare(folder, ready, customers, workers)
 
 
-def _compare(folder: Path, checkout: Path, ready: ReadyFile, customers: int, workers: int) -> None:
+def _compare(folder: Path, ready: ReadyFile, customers: int, workers: int) -> None:
     project = folder / "project"
-    records = write_environment(project, "dev", ready)
-    for name in ("Pulumi.yaml", "__main__.py"):
-        shutil.copy(checkout / name, project)
-    (project / ".venv").symlink_to(checkout / ".venv")
+    records = write_project(project, "dev", ready)
     names = [f"customer-{number}" for number in range(customers)]
     for name in names:
         write_record(records, name, ready)
@@ -60,20 +55,12 @@ def _compare(folder: Path, checkout: Path, ready: ReadyFile, customers: int, wor
         list(pool.map(lambda name: Connection.of(find(environment, name)).up(), names))
     for name in names:
         write_record(records, name, ready, allow_delete=True)
+    connections = [Connection.of(find(environment, name)) for name in names]
     say("previews by the plain CLI ...")
-    theirs = measured(lambda: _by_plain_cli(environment, names, workers))
+    theirs = measured(lambda: by_plain_cli(_LOOP, connections, project, workers))
     say("previews by dataloop-sts ...")
     mine = measured(lambda: _by_us(environment, customers, workers))
     say(_table(theirs, mine, customers, workers))
-
-
-def _by_plain_cli(environment: Environment, names: list[str], workers: int) -> None:
-    project = environment.project_dir
-    for name in names:
-        Connection.of(find(environment, name)).write_config(project)
-    stacks = "\n".join(f"dev.{name}" for name in names)
-    command = ["xargs", f"-P{workers}", "-I{}", "sh", "-c", _LOOP, "sh", "{}"]
-    subprocess.run(command, input=stacks, text=True, cwd=project, check=True, stdout=subprocess.DEVNULL)
 
 
 def _by_us(environment: Environment, customers: int, workers: int) -> None:
@@ -89,17 +76,14 @@ def _git(project: Path, *arguments: str) -> None:
 
 
 def _table(theirs: Cost, mine: Cost, customers: int, workers: int) -> str:
-    def row(name: str, one: float, other: float, unit: str, digits: int = 2) -> str:
-        return f"| {name} | {one:.{digits}f} {unit} | {other:.{digits}f} {unit} | {other / one:.2f} |"
-
     lines = [
         f"{customers} previews, {workers} at a time; a customer:",
         "",
         "| | pulumi preview | dataloop-sts pr preview | ratio |",
         "|---|---|---|---|",
-        row("wall-clock time", theirs.wall_s / customers, mine.wall_s / customers, "s"),
-        row("CPU, all processes", theirs.cpu_s / customers, mine.cpu_s / customers, "s"),
-        row("peak memory of all that run at once", theirs.peak_mib, mine.peak_mib, "MiB", 0),
+        ratio_row("wall-clock time", theirs.wall_s / customers, mine.wall_s / customers, "s"),
+        ratio_row("CPU, all processes", theirs.cpu_s / customers, mine.cpu_s / customers, "s"),
+        ratio_row("peak memory of all that run at once", theirs.peak_mib, mine.peak_mib, "MiB", 0),
     ]
     return "\n".join(lines)
 

@@ -149,6 +149,36 @@ class Project:
             config["dataloop-sts:sandbox"] = True
         file.write_text(yaml.safe_dump({**settings, "config": config}))
 
+    @property
+    def records(self) -> Path:
+        """The folder of the customers' records in the environment ``dev``, which is made."""
+        folder = self.folder / "customers" / "dev"
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            (folder / "_environment.yaml").write_text("sandbox: true\n")
+        return folder
+
+    def write_record(self, customer: str, of_driver: Mapping[str, Any] | None = None, **of_spec: Any) -> Path:
+        """Writes a customer's record: the project's spec, with a driver and a bucket of the customer's name."""
+        driver = {**self.spec["drivers"][0], "name": customer, "bucket": {"name": f"dataloop-{customer}"}}
+        spec = {**self.spec, "customer": customer, "drivers": [driver | (of_driver or {})], **of_spec}
+        file = self.records / f"{customer}.yaml"
+        file.write_text(yaml.safe_dump(spec))
+        return file
+
+    def begin(self, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Starts `dataloop-sts`, its two outputs apart."""
+        return subprocess.Popen(
+            [str(CHECKOUT / ".venv" / "bin" / "dataloop-sts"), *arguments],
+            cwd=self.folder,
+            env=dict(environment or self.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
     def pulumi(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Done:
         process = self.start(*arguments, environment=environment)
         try:
@@ -216,10 +246,14 @@ class Project:
         return outputs
 
     @property
+    def backend(self) -> Path:
+        """The folder of the backend."""
+        return Path(self.world.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+
+    @property
     def checkpoint_file(self) -> Path:
         """Where the stack's state lies in the backend."""
-        backend = Path(self.world.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
-        return backend / ".pulumi" / "stacks" / "dataloop-sts" / f"{self.stack}.json"
+        return self.backend / ".pulumi" / "stacks" / "dataloop-sts" / f"{self.stack}.json"
 
     def checkpoint(self) -> str:
         """The stack's state as it lies in the backend."""

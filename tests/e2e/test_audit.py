@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import Any
 
 import pytest
@@ -12,22 +11,15 @@ from automation.connection import Connection
 from automation.environment import Environment
 from automation.records import find
 from dataloop_sts.audit import Finding
-from tests.e2e.harness import CHECKOUT, Project
+from tests.e2e.harness import Project
 
 
 def _audit(project: Project, *arguments: str) -> tuple[int, dict[str, Any]]:
-    done = subprocess.run(
-        [str(CHECKOUT / ".venv" / "bin" / "dataloop-sts"), "-e", project.stack, "--json", "audit", *arguments],
-        cwd=project.folder,
-        env=project.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    assert project.world.ready.dataloop.token not in done.stdout + done.stderr
-    return done.returncode, json.loads(done.stdout)
+    process = project.begin("-e", project.stack, "--json", "audit", *arguments)
+    said, errors = process.communicate(timeout=120)
+    assert "Traceback" not in errors, errors
+    assert project.world.ready.dataloop.token not in said + errors
+    return process.returncode, json.loads(said)
 
 
 def test_an_audit_is_clean_after_up_finds_what_others_change_and_is_clean_again(

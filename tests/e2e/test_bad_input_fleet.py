@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 
-from tests.e2e.harness import CHECKOUT, Project
+from tests.e2e.harness import Project
 
-_CLI = str(CHECKOUT / ".venv" / "bin" / "dataloop-sts")
 _DEAD = 2**22 + 1  # no process has such a number
 
 
@@ -30,30 +28,18 @@ class Customers:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.names = tuple(f"{letter}-{project.customer}" for letter in "ab")
-        self.folder = project.folder / "customers" / "dev"
-        self.folder.mkdir(parents=True)
-        (self.folder / "_environment.yaml").write_text("sandbox: true\n")
-        self.backend = Path(project.world.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+        self.folder, self.backend = project.records, project.backend
         for name in self.names:
             self.write(name)
 
     def write(self, name: str, **more: Any) -> None:
-        spec: dict[str, Any] = {**self.project.spec, "customer": name, **more}
-        spec["drivers"] = [{**spec["drivers"][0], "name": name, "bucket": {"name": f"dataloop-{name}"}}]
-        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(spec))
+        self.project.write_record(name, **more)
 
     def run(self, *arguments: str, **variables: str) -> Said:
-        done = subprocess.run(
-            [_CLI, "-e", "dev", *arguments],
-            cwd=self.project.folder,
-            env={**self.project.environment, **variables},
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
-        return Said(done.returncode, done.stdout, done.stderr)
+        process = self.project.begin("-e", "dev", *arguments, environment={**self.project.environment, **variables})
+        said, errors = process.communicate(timeout=180)
+        assert "Traceback" not in said + errors, said + errors
+        return Said(process.returncode, said, errors)
 
     def fleet(self, *arguments: str, code: int, **variables: str) -> list[dict[str, Any]]:
         """Runs it over both; their rows."""

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -25,31 +24,20 @@ from tests.e2e.harness import CHECKOUT, Project, World
 
 
 def _cli(project: Project, *arguments: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [str(CHECKOUT / ".venv" / "bin" / "dataloop-sts"), "-e", "dev", *arguments],
-        cwd=project.folder,
-        env=project.environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout + done.stderr
+    process = project.begin("-e", "dev", *arguments)
+    said, errors = process.communicate(timeout=120)
+    assert process.returncode == code, said + errors
+    assert "Traceback" not in errors
+    return said + errors
 
 
 def test_a_record_is_brought_up_by_command_and_taken_over_by_python_and_by_the_plain_cli(
     empty_project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project, customer = empty_project, f"r-{empty_project.customer}"
-    folder = project.folder / "customers" / "dev"
-    folder.mkdir(parents=True)
-    settings = folder / "_environment.yaml"
+    settings = project.records / "_environment.yaml"
     settings.write_text(f"sandbox: true\npolicy_pack: {CHECKOUT / 'policy'}\n")
-    spec: dict[str, Any] = {**project.spec, "customer": customer}
-    spec["drivers"] = [{**spec["drivers"][0], "name": customer, "bucket": {"name": f"dataloop-{customer}"}}]
-    (folder / f"{customer}.yaml").write_text(yaml.safe_dump(spec))
+    spec: dict[str, Any] = yaml.safe_load(project.write_record(customer).read_text())
     for name, value in project.environment.items():
         monkeypatch.setenv(name, value)
     record = find(Environment.of("dev", project.folder), customer)

@@ -5,31 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import psutil
 import pytest
-import yaml
 
 from automation import Connection, Environment, find
 from automation.errors import TimedOut
-from tests.e2e.harness import CHECKOUT, Project, eventually
-
-_CLI = str(CHECKOUT / ".venv" / "bin" / "dataloop-sts")
+from tests.e2e.harness import Project, eventually
 
 
 def test_a_run_that_is_terminated_or_over_its_time_writes_its_state_and_frees_its_lock(empty_project: Project) -> None:
     project, customer = empty_project, f"ends-{empty_project.customer}"
-    folder = project.folder / "customers" / "dev"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "_environment.yaml").write_text("sandbox: true\n")
-    spec: dict[str, Any] = {**project.spec, "customer": customer}
-    spec["drivers"] = [{**spec["drivers"][0], "name": customer, "bucket": {"name": f"dataloop-{customer}"}}]
-    (folder / f"{customer}.yaml").write_text(yaml.safe_dump(spec))
-    backend = Path(project.world.environment["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi"
+    project.write_record(customer)
+    backend = project.backend / ".pulumi"
     integrations = f"/orgs/{project.world.ready.dataloop.org_id}/integrations"
 
     def assert_ended_cleanly(*, among: str) -> None:
@@ -50,15 +39,7 @@ def test_a_run_that_is_terminated_or_over_its_time_writes_its_state_and_frees_it
     # SIGTERM, as a service manager or a CI sends it, while a call is under way: that one is let come back
     project.world.forget_calls()
     project.world.fault("POST", f"{integrations}$", delay_s=4, times=1)
-    process = subprocess.Popen(
-        [_CLI, "-e", "dev", "up", customer],
-        cwd=project.folder,
-        env=project.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = project.begin("-e", "dev", "up", customer)
     under_way = backend / "stacks" / "dataloop-sts" / f"dev.{customer}.json"
     eventually(
         lambda: (
@@ -69,7 +50,7 @@ def test_a_run_that_is_terminated_or_over_its_time_writes_its_state_and_frees_it
         120,
     )
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=90)
+    said = "".join(process.communicate(timeout=90))
     assert process.returncode not in (0, -signal.SIGTERM), said
     assert "Traceback" not in said
     assert_ended_cleanly(among="integration")

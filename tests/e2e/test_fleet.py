@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from drills.leftovers import Watch, watching
 from tests.e2e.harness import CHECKOUT, Project, eventually
@@ -26,16 +25,7 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
 
 
 def _start(project: Project, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [_CLI, "-e", "dev", "fleet", *arguments],
-        cwd=project.folder,
-        env={**project.environment, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return project.begin("-e", "dev", "fleet", *arguments, environment={**project.environment, **environment})
 
 
 def _fleet(project: Project, *arguments: str, code: int = 0, **environment: str) -> tuple[dict[str, str], Any]:
@@ -47,22 +37,13 @@ def _fleet(project: Project, *arguments: str, code: int = 0, **environment: str)
     return {row["customer"]: row["outcome"] for row in report["customers"]}, report
 
 
-def _write(project: Project, folder: Path, customer: str, **more: Any) -> None:
-    spec: dict[str, Any] = {**project.spec, "customer": customer, **more}
-    spec["drivers"] = [{**spec["drivers"][0], "name": customer, "bucket": {"name": f"dataloop-{customer}"}}]
-    (folder / f"{customer}.yaml").write_text(yaml.safe_dump(spec))
-
-
 def test_a_fleet_is_done_to_its_end_over_failures_and_a_kill(project: Project, watch: Watch) -> None:
     project.extra = watch.environment
-    folder = project.folder / "customers" / "dev"
-    folder.mkdir(parents=True)
-    (folder / "_environment.yaml").write_text("sandbox: true\n")
     names = [f"f{number}-{project.customer}" for number in range(6)]
     for name in names:
-        _write(project, folder, name)
+        project.write_record(name)
     broken = names[2]
-    _write(project, folder, broken, on_destroy="never")
+    project.write_record(broken, on_destroy="never")
 
     # one record is broken and one customer fails at Dataloop: the four others are done
     project.world.fault("POST", "/drivers$", status=400, times=1)
@@ -79,10 +60,10 @@ def test_a_fleet_is_done_to_its_end_over_failures_and_a_kill(project: Project, w
     assert all(rows[name]["changes"]["create"] == 22 and rows[name]["attempts"] == 1 for name in done)
 
     # mended, and the orchestrator is killed while it does the two
-    _write(project, folder, broken)
+    project.write_record(broken)
     killed = _start(project, "up", "--only-failed")
     file = project.folder / ".dataloop-sts" / "fleet" / "dev" / "up.json"
-    locks = Path(project.world.environment["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi" / "locks"
+    locks = project.backend / ".pulumi" / "locks"
     eventually(lambda: len(list(locks.rglob(f"dev.f*-{project.customer}/*.json"))) == 2)
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate()

@@ -10,21 +10,14 @@ from typing import Any
 import requests
 import yaml
 
-from tests.e2e.harness import CHECKOUT, Project
-
-_CLI = str(CHECKOUT / ".venv" / "bin" / "dataloop-sts")
+from tests.e2e.harness import Project
 
 
 def _run(project: Project, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [_CLI, "-e", "dev", *arguments],
-        cwd=project.folder,
-        env={**project.environment, "DATALOOP_TOKEN": "", **variables},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    environment = {**project.environment, "DATALOOP_TOKEN": "", **variables}
+    process = project.begin("-e", "dev", *arguments, environment=environment)
+    said, errors = process.communicate(timeout=180)
+    return subprocess.CompletedProcess(process.args, process.returncode, said, errors)
 
 
 def _integrations(project: Project, organization: str, token: str) -> dict[str, str]:
@@ -43,8 +36,6 @@ def _integrations(project: Project, organization: str, token: str) -> dict[str, 
 
 def test_each_organizations_customers_are_run_with_its_own_token(empty_project: Project, tmp_path: Path) -> None:
     project, dataloop = empty_project, empty_project.world.ready.dataloop
-    folder = project.folder / "customers" / "dev"
-    folder.mkdir(parents=True, exist_ok=True)
     tokens = {"ours": dataloop.token, "theirs": dataloop.foreign_token}
     file = tmp_path / "token"
     file.write_text(tokens["ours"] + "\n")
@@ -53,17 +44,14 @@ def test_each_organizations_customers_are_run_with_its_own_token(empty_project: 
         dataloop.foreign_org_id: {"token_variable": "TOKEN_OF_THEIRS"},
         "org-of-nobody": {"token_variable": "TOKEN_OF_NOBODY"},
     }
-    (folder / "_environment.yaml").write_text(yaml.safe_dump({"sandbox": True, "organizations": places}))
+    (project.records / "_environment.yaml").write_text(yaml.safe_dump({"sandbox": True, "organizations": places}))
     ours, theirs, nobodys = (f"{name}-{project.customer}" for name in ("ours", "theirs", "nobodys"))
     for customer, organization, project_id in (
         (ours, dataloop.org_id, dataloop.project_id),
         (theirs, dataloop.foreign_org_id, dataloop.foreign_project_id),
         (nobodys, "org-of-nobody", dataloop.project_id),
     ):
-        bucket = {"name": f"dataloop-{customer}"}
-        spec = {**project.spec, "customer": customer, "organization_id": organization}
-        spec["drivers"] = [{"name": customer, "project_id": project_id, "bucket": bucket}]
-        (folder / f"{customer}.yaml").write_text(yaml.safe_dump(spec))
+        project.write_record(customer, {"project_id": project_id}, organization_id=organization)
 
     done = _run(project, "fleet", "up", "--json", TOKEN_OF_THEIRS=tokens["theirs"])
     assert done.returncode == 1, done.stdout + done.stderr

@@ -31,16 +31,7 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
 
 def _start(project: Project, *arguments: str, without: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     environment = {name: value for name, value in project.environment.items() if not name.startswith(without)}
-    return subprocess.Popen(
-        [_CLI, "-e", "dev", *arguments],
-        cwd=project.folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    return project.begin("-e", "dev", *arguments, environment=environment)
 
 
 def _ran(process: subprocess.Popen[str], code: int) -> str:
@@ -51,12 +42,6 @@ def _ran(process: subprocess.Popen[str], code: int) -> str:
 
 def _git(project: Project, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=project.folder, env={**os.environ, **_GIT}, check=True, capture_output=True)
-
-
-def _write(project: Project, customer: str, **of_driver: Any) -> None:
-    driver = {**project.spec["drivers"][0], "name": customer, "bucket": {"name": f"dataloop-{customer}"}, **of_driver}
-    spec = {**project.spec, "customer": customer, "drivers": [driver]}
-    (project.folder / "customers" / "dev" / f"{customer}.yaml").write_text(yaml.safe_dump(spec))
 
 
 def _write_own_stack(project: Project, **of_driver: Any) -> None:
@@ -74,26 +59,24 @@ def _commit(project: Project, branch: str) -> None:
 
 def test_every_kind_of_change_is_a_row_and_nothing_is_written_or_left(project: Project, watch: Watch) -> None:
     project.extra = watch.environment
-    records = project.folder / "customers" / "dev"
-    records.mkdir(parents=True)
-    (records / "_environment.yaml").write_text("sandbox: true\n")
+    records = project.records
     names = ("kept", "gone", "broken", "new", "calm")
     kept, gone, broken, new, calm = (f"{name}-{project.customer}" for name in names)
     for customer in (kept, gone, broken, calm):
-        _write(project, customer)
+        project.write_record(customer)
     _git(project, "init", "-q", "-b", "main")
     _commit(project, "main")
     _ran(_start(project, "up", kept), 0)
 
-    _write(project, kept, allow_delete=True)
+    project.write_record(kept, {"allow_delete": True})
     (records / f"{gone}.yaml").unlink()
     (records / f"{broken}.yaml").write_text("drivers: 3\n")
-    _write(project, new)
+    project.write_record(new)
     _write_own_stack(project, project_id="0" * 24)
     _commit(project, "change")
     _git(project, "checkout", "-q", "main")
 
-    backend = Path(project.world.environment["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    backend = project.backend
     inventory = project.world.inventory()
     before = contents([backend, records, project.folder / ".dataloop-sts"])
     document, summary = project.folder.parent / "preview.json", project.folder.parent / "preview.md"

@@ -59,17 +59,8 @@ def test_the_reading_role_previews_who_is_there_and_who_is_new_and_writes_nothin
     project.configure()
 
     before, project.extra = state(), project.extra | _reader(world)
-    cli = str(CHECKOUT / ".venv" / "bin" / "dataloop-sts")
-    done = subprocess.run(
-        [cli, "-e", project.stack, "pr", "preview", "--base", "HEAD", "--json"],
-        cwd=project.folder,
-        env=project.environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    rows = {row["stack"]: row for row in json.loads(done.stdout)["customers"]}
+    said, _ = project.begin("-e", project.stack, "pr", "preview", "--base", "HEAD", "--json").communicate(timeout=240)
+    rows = {row["stack"]: row for row in json.loads(said)["customers"]}
     assert {stack: (row["error"], row["missing"]) for stack, row in rows.items()} == dict.fromkeys(
         [project.stack, f"{project.stack}.new"], (None, [])
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 
 from tests.e2e.harness import CHECKOUT, Project, eventually
 from tests.scaling_out.cluster import Cluster, cluster
@@ -22,16 +21,8 @@ _CLI = str(CHECKOUT / ".venv" / "bin" / "dataloop-sts")
 def fleet(project: Project, made: Cluster, *arguments: str) -> subprocess.Popen[str]:
     """Begins a run on the cluster; its credentials are the workers' own, so it has none itself."""
     own = {name: value for name, value in project.environment.items() if not name.startswith(("AWS_", "DATALOOP_T"))}
-    return subprocess.Popen(
-        [_CLI, "fleet", "up", "--json", "--dask", made.address, "--parallel", str(WORKERS), *arguments],
-        cwd=project.folder,
-        env=own,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    command = ("fleet", "up", "--json", "--dask", made.address, "--parallel", str(WORKERS), *arguments)
+    return project.begin(*command, environment=own)
 
 
 def rows(process: subprocess.Popen[str], code: int) -> dict[str, dict[str, Any]]:
@@ -43,19 +34,14 @@ def rows(process: subprocess.Popen[str], code: int) -> dict[str, dict[str, Any]]
 
 
 def write_records(project: Project, count: int) -> list[str]:
-    folder = project.folder / "customers" / "dev"
-    folder.mkdir(parents=True)
-    (folder / "_environment.yaml").write_text("sandbox: true\n")
     names = [f"d{number}-{project.customer}" for number in range(count)]
     for name in names:
-        driver = {**project.spec["drivers"][0], "name": name, "bucket": {"name": f"dataloop-{name}"}}
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump({**project.spec, "customer": name, "drivers": [driver]}))
+        project.write_record(name)
     return names
 
 
 def locks(project: Project) -> list[Path]:
-    folder = Path(project.world.environment["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi" / "locks"
-    return list(folder.rglob(f"dev.d*-{project.customer}/*.json"))
+    return list((project.backend / ".pulumi" / "locks").rglob(f"dev.d*-{project.customer}/*.json"))
 
 
 def assert_all_good_and_nothing_twice(project: Project, count: int) -> None:
