@@ -45,8 +45,13 @@ def _program() -> str:
 
     The text, since a version stays the same while one works on the program.
     """
-    package = Path(__file__).parent
-    whole = hashlib.sha256("".join(f"{name} {version(name)}\n" for name in _PACKAGES).encode())
+    versions = "".join(f"{name} {version(name)}\n" for name in _PACKAGES)
+    return hashlib.sha256(f"{versions}{hash_of_text(Path(__file__).parent)}".encode()).hexdigest()
+
+
+def hash_of_text(package: Path) -> str:
+    """A hash of the text of all modules below a folder."""
+    whole = hashlib.sha256()
     for file in sorted(package.rglob("*.py")):
         text = file.read_bytes()
         whole.update(f"{file.relative_to(package).as_posix()} {len(text)}\n".encode())

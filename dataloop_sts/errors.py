@@ -23,7 +23,12 @@ class DataloopStsError(Exception):
 
     Args:
         message: what happened, to which resource, and what to do next; made one line and redacted.
+
+    Attributes:
+        bad_input: whether it is a mistake in what was asked for, for which nothing was begun.
     """
+
+    bad_input = False
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(redact(message), limit=None))

@@ -17,12 +17,12 @@ from typing import Annotated, Any
 
 import typer
 
-from automation.cli.frame import BAD_INPUT, CHANGES, FAILED, FINDING, Json, app, common, confirm
+from automation.cli.frame import CHANGES, FAILED, FINDING, Json, app, common, confirm
 from automation.cli.records import NamesFile, Select
 from automation.environment import Environment
 from automation.errors import RecordError
 from automation.fleet import Fleet, Limits, Operation, Report, not_done
-from automation.fleet.dask import WorkersUnusable, dask_workers
+from automation.fleet.dask import dask_workers
 from automation.fleet.operation import Name
 from automation.records import Record, all_of
 from automation.selection import Selection
@@ -197,12 +197,8 @@ def _executor(dask: str | None, environment: Environment) -> Iterator[dict[str, 
         yield {}
         return
     _hush_dask()
-    try:
-        with dask_workers(dask, environment) as workers:
-            yield {"executor": workers, "on_stop": workers.stop}
-    except WorkersUnusable as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(BAD_INPUT) from None
+    with dask_workers(dask, environment) as workers:
+        yield {"executor": workers, "on_stop": workers.stop}
 
 
 def _hush_dask() -> None:

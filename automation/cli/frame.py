@@ -150,7 +150,7 @@ def _tell(error: DataloopStsError) -> int:
             heading, problems = "The connection spec is not valid:", error.problems
         case _:
             typer.echo(f"Error: {error}", err=True)
-            return FAILED
+            return BAD_INPUT if error.bad_input else FAILED
     typer.echo(heading, err=True)
     for problem in problems:
         typer.echo(f"  {problem}", err=True)

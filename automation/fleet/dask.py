@@ -33,6 +33,8 @@ _LOOK_S = 1.0
 class WorkersUnusable(DataloopStsError):  # noqa: N818
     """The workers cannot be used for this run; nothing was begun."""
 
+    bad_input = True
+
 
 class WorkerLost(DataloopStsError):  # noqa: N818
     """Each worker that a job was given to was lost while it did it."""

@@ -19,6 +19,7 @@ import automation
 import dataloop_sts
 from automation.environment import Environment
 from automation.stores import LocalStore, store_of
+from dataloop_sts.digest import hash_of_text
 
 PROGRAM, PYTHON, DASK = "dataloop-sts", "Python", "Dask"
 FOLDER, BACKEND, BACKEND_FOLDER, API = "the project folder", "the backend", "the backend's folder", "Dataloop's API"
@@ -46,12 +47,8 @@ class Place:
 @cache
 def versions() -> Mapping[str, str]:
     """Versions by name; that of this program with a hash of its text, since work on it does not change the number."""
-    text = hashlib.sha256()
-    for package in (automation, dataloop_sts):
-        folder = Path(str(package.__file__)).parent
-        for file in sorted(folder.rglob("*.py")):
-            text.update(f"{file.relative_to(folder).as_posix()}\n".encode() + file.read_bytes())
-    program = f"{version('dataloop-sts')} ({text.hexdigest()[:12]})"
+    text = "".join(hash_of_text(Path(str(package.__file__)).parent) for package in (automation, dataloop_sts))
+    program = f"{version('dataloop-sts')} ({_hash(text)[:12]})"
     return {PROGRAM: program, PYTHON: "{}.{}".format(*sys.version_info), DASK: version("distributed")}
 
 

@@ -60,6 +60,11 @@ def test_without_json_a_mistake_is_on_standard_error_alone(project: Path) -> Non
     assert (done.returncode, done.stdout) == (2, "")
 
 
+def test_workers_that_cannot_be_used_are_bad_input(project: Path) -> None:
+    done = run(project, "--json", "fleet", "up", "--dask", "tcp://127.0.0.1:1")
+    assert (done.returncode, error_of(done)["class"]) == (2, "WorkersUnusable")
+
+
 @pytest.mark.parametrize("arguments", [("destroy", "acme"), ("revoke", "acme"), ("fleet", "destroy")])
 def test_what_destroys_is_refused_where_nobody_can_be_asked(project: Path, arguments: tuple[str, ...]) -> None:
     done = run(project, *arguments)
