@@ -75,6 +75,7 @@ def measured(work: Callable[[], None]) -> Cost:
     seen: dict[int, tuple[str, float]] = {}
     others = {process.pid for process in psutil.Process().children(recursive=True)}  # the sandbox
     cost, done = Cost(), threading.Event()
+    looking: list[float] = []
 
     def watch() -> None:
         while not done.wait(_POLL_S):
@@ -92,6 +93,7 @@ def measured(work: Callable[[], None]) -> Cost:
                 except psutil.Error:
                     continue
             cost.peak_mib = max(cost.peak_mib, memory / 2**20)
+        looking.append(time.thread_time())
 
     watcher = threading.Thread(target=watch)
     before, began = _cpu(), time.perf_counter()
@@ -101,7 +103,7 @@ def measured(work: Callable[[], None]) -> Cost:
     done.set()
     watcher.join()
     _reap()
-    cost.cpu_s = _cpu() - before
+    cost.cpu_s = _cpu() - before - sum(looking)
     for kind, spent in seen.values():
         cost.by_program[kind] += spent
     return cost
