@@ -15,8 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 import psutil
 
 from automation.errors import StackError
+from automation.fork_server.client import dynamic_provider
 from dataloop_sts.redaction import one_line, redact
 
 if TYPE_CHECKING:
@@ -104,9 +105,10 @@ def run(
         if on_output:
             on_output(redact(line))
 
-    with _serving(program, on_event) as more:
+    environment = _environment(variables)
+    with _served(program, on_event, environment, work_dir) as (more, found):
         command = ["pulumi", "--non-interactive", *arguments, *more]
-        code, said = _ran(command, work_dir, _environment(variables), hear, stop or Stop(), deadline)
+        code, said = _ran(command, work_dir, {**environment, **found}, hear, stop or Stop(), deadline)
     if code:
         output = redact("\n".join(lines))
         raise CommandFailed(_reason(output), output)
@@ -213,12 +215,21 @@ def _usable_cli(path: str) -> None:
         ) from None
 
 
-def _serving(program: Program | None, on_event: OnEvent | None) -> AbstractContextManager[list[str]]:
+@contextmanager
+def _served(
+    program: Program | None, on_event: OnEvent | None, environment: Mapping[str, str], folder: Path
+) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """What a command that works on resources needs beside it; yields arguments and variables that tell the CLI where.
+
+    Other commands have neither a program nor events, and need nothing.
+    """
     if program is None and on_event is None:
-        return nullcontext([])
+        yield [], {}
+        return
     with SDK:
         from automation.inline import serving
-    return serving(program, on_event)
+    with dynamic_provider(environment, folder) as variables, serving(program, on_event) as arguments:
+        yield arguments, variables
 
 
 # What the CLI says besides, wherever something failed.

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from automation.fork_server import client as fork_server
 from sandbox.engine import ensure, ensure_plugins
 from sandbox.instance import Instance, find_checkout
 from sandbox.ready import ReadyFile
@@ -96,9 +97,11 @@ def measured(work: Callable[[], None]) -> Cost:
         looking.append(time.thread_time())
 
     watcher = threading.Thread(target=watch)
+    fork_server.end()
     before, began = _cpu(), time.perf_counter()
     watcher.start()
     work()
+    fork_server.end()  # what it has spent counts when it has ended
     cost.wall_s = time.perf_counter() - began
     done.set()
     watcher.join()
@@ -123,6 +126,7 @@ def _kind(process: psutil.Process) -> str:
         ("pulumi-resource-command", "command plugin"),
         (" dynamic ", "dynamic providers"),
         ("pulumi.dynamic", "dynamic providers"),
+        ("automation.fork_server", "dynamic providers"),
         (" language ", "language host"),
         ("pulumi-language-python", "language host"),
         ("dataloop_sts.", "steps of the update"),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
@@ -169,6 +170,17 @@ def _loader(search_path: str | None) -> Loader:
     from botocore.loaders import create_loader
 
     return create_loader(search_path)
+
+
+def preload(*services: str) -> None:
+    """Loads botocore, and AWS's descriptions of the services, for all processes that are forked from this one."""
+    for module in ("client", "config", "credentials", "endpoint", "parsers", "session"):
+        import_module(f"botocore.{module}")
+    loader = _loader(None)
+    loader.load_data_with_path("endpoints")
+    for service in services:
+        loader.load_service_model(service, "service-2")
+        loader.load_service_model(service, "endpoint-rule-set-1")
 
 
 def _config() -> Config:
