@@ -23,7 +23,7 @@ from sandbox.instance import Instance, find_checkout
 from sandbox.ready import ReadyFile
 
 _PR_SET_CHILD_SUBREAPER = 36
-_UNKNOWN = "other"
+_UNKNOWN, _THIS = "other", "this process"
 _POLL_S = 0.25
 
 
@@ -61,18 +61,25 @@ class Cost:
 
     Attributes:
         wall_s, cpu_s: of all processes together.
-        peak_mib: the largest sum of resident memory seen at once.
+        peak_mib: the largest sum of resident memory seen at once; what processes share counts for each.
         by_program: CPU seconds by kind of process, sampled; what ends between two looks is partly missed.
+        peak_by_program: the largest sum of resident memory of a kind, in MiB.
     """
 
     wall_s: float = 0
     cpu_s: float = 0
     peak_mib: float = 0
     by_program: Counter[str] = field(default_factory=Counter)
+    peak_by_program: Counter[str] = field(default_factory=Counter)
 
 
-def measured(work: Callable[[], None]) -> Cost:
-    """Does the work, and counts this process and everything that it starts from now on, orphans too."""
+def measured(work: Callable[[], object], *, here: bool = False) -> Cost:
+    """Does the work, and counts this process and everything that it starts from now on, orphans too.
+
+    Args:
+        work: what to do.
+        here: whether this process does the work, rather than wait for a program that does; then its memory counts.
+    """
     seen: dict[int, tuple[str, float]] = {}
     others = {process.pid for process in psutil.Process().children(recursive=True)}  # the sandbox
     cost, done = Cost(), threading.Event()
@@ -80,7 +87,7 @@ def measured(work: Callable[[], None]) -> Cost:
 
     def watch() -> None:
         while not done.wait(_POLL_S):
-            memory = 0
+            memory = Counter({_THIS: psutil.Process().memory_info().rss}) if here else Counter[str]()
             for process in psutil.Process().children(recursive=True):
                 if process.pid in others:
                     continue
@@ -90,15 +97,17 @@ def measured(work: Callable[[], None]) -> Cost:
                     # a process that was just forked is not yet what it is going to be
                     kind = known[0] if known and known[0] != _UNKNOWN else _kind(process)
                     seen[process.pid] = kind, spent.user + spent.system
-                    memory += process.memory_info().rss
+                    memory[kind] += process.memory_info().rss
                 except psutil.Error:
                     continue
-            cost.peak_mib = max(cost.peak_mib, memory / 2**20)
+            cost.peak_mib = max(cost.peak_mib, memory.total() / 2**20)
+            for kind, size in memory.items():
+                cost.peak_by_program[kind] = max(cost.peak_by_program[kind], size // 2**20)
         looking.append(time.thread_time())
 
     watcher = threading.Thread(target=watch)
     fork_server.end()
-    before, began = _cpu(), time.perf_counter()
+    before, own, began = _cpu(), time.process_time(), time.perf_counter()
     watcher.start()
     work()
     fork_server.end()  # what it has spent counts when it has ended
@@ -109,6 +118,7 @@ def measured(work: Callable[[], None]) -> Cost:
     cost.cpu_s = _cpu() - before - sum(looking)
     for kind, spent in seen.values():
         cost.by_program[kind] += spent
+    cost.by_program[_THIS] = time.process_time() - own - sum(looking)
     return cost
 
 

@@ -45,7 +45,7 @@ def _compare(folder: Path, ready: ReadyFile, customers: int, workers: int) -> No
     say("changed customers, by the plain CLI ...")
     theirs = measured(lambda: by_plain_cli(_LOOP, _connections(project, plain), project, workers))
     say("changed customers, by dataloop-sts ...")
-    mine = measured(lambda: _bring_up(project, ours, workers))
+    mine = measured(lambda: _bring_up(project, ours, workers), here=True)
     say(_table(theirs, mine, customers, workers))
 
 

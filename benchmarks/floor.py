@@ -11,6 +11,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import yaml
 
 from automation.connection import Connection
 from automation.environment import Environment
+from automation.events import Progress
 from automation.records import find
 from benchmarks._measuring import Cost, measured, say, world
 from dataloop_sts import policies
@@ -34,15 +38,25 @@ def main() -> None:
         customers.mkdir(parents=True)
         (customers / "_environment.yaml").write_text("sandbox: true\n")
         (customers / f"{NAME}.yaml").write_text(yaml.safe_dump(_record(ready, NAME)))
-        connection = Connection.of(find(Environment.of("dev", folder), NAME))
-        rows = []
+        moments: list[tuple[float, Progress]] = []
+        connection = Connection.of(
+            find(Environment.of("dev", folder), NAME),
+            on_event=lambda step: moments.append((time.perf_counter(), step)),
+        )
+        rows: list[tuple[str, Cost, Cost]] = []
+        phases: dict[str, list[float]] = {}
         for what, ours in (
             ("create", connection.up),
             ("nothing to do", connection.up),
             ("destroy", connection.destroy),
         ):
-            rows.append((what, measured(lambda ours=ours: _ignoring(ours)), _direct(folder, ready, what)))  # type: ignore[misc]
-        say(_table(rows))
+            moments.clear()
+            began = time.perf_counter()
+            cost = measured(ours, here=True)
+            rows.append((what, cost, _direct(folder, ready, what)))
+            if moments:
+                phases[what] = _phases(began, moments, began + cost.wall_s)
+        say("\n\n".join((_ratios(rows), _by_program(rows), _where(phases))))
 
 
 def _record(ready: ReadyFile, name: str) -> dict[str, Any]:
@@ -60,10 +74,6 @@ def _record(ready: ReadyFile, name: str) -> dict[str, Any]:
     }
 
 
-def _ignoring(call: Any) -> None:
-    call()
-
-
 def _direct(folder: Path, ready: ReadyFile, what: str) -> Cost:
     """The calls in a process of their own, as a script would make them."""
     file = folder / "floor.json"
@@ -76,9 +86,7 @@ def _direct(folder: Path, ready: ReadyFile, what: str) -> Cost:
         file.write_text("{}")
     code = "import sys; from benchmarks.floor import direct; direct(sys.argv[1])"
     command = [sys.executable, "-c", code, str(file)]
-    return measured(
-        lambda: _ignoring(lambda: subprocess.run(command, input=json.dumps(request), text=True, check=True))
-    )
+    return measured(lambda: subprocess.run(command, input=json.dumps(request), text=True, check=True))
 
 
 def direct(memory: str) -> None:
@@ -156,19 +164,52 @@ def direct(memory: str) -> None:
         s3.delete_bucket(Bucket=bucket)
 
 
-def _table(rows: list[tuple[str, Cost, Cost]]) -> str:
+_PROOFS = ("verification", "guard")
+"""The step of a create that proves, and that of a destroy that looks for losses."""
+_PHASES = ("before the first step", "steps before the proof", "the proof", "steps after it", "after the last step")
+
+
+def _phases(began: float, moments: list[tuple[float, Progress]], ended: float) -> list[float]:
+    """How long each of the phases took, in seconds."""
+    proof = [moment for moment, step in moments if step.resource in _PROOFS and step.type.endswith(":Command")]
+    marks = [began, moments[0][0], proof[0], proof[-1], moments[-1][0], ended]
+    return [later - earlier for earlier, later in pairwise(marks)]
+
+
+def _ratios(rows: list[tuple[str, Cost, Cost]]) -> str:
     lines = [
         "One connection: dataloop-sts, the calls made directly, and the ratio",
         "",
-        "| | wall-clock s | | | CPU s | | | peak MiB | |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| | wall-clock s | | | CPU s | | | peak MiB | | |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for what, ours, floor in rows:
         lines.append(
             f"| {what} | {ours.wall_s:.1f} | {floor.wall_s:.1f} | {ours.wall_s / floor.wall_s:.1f} "
             f"| {ours.cpu_s:.1f} | {floor.cpu_s:.1f} | {ours.cpu_s / floor.cpu_s:.1f} "
-            f"| {ours.peak_mib:.0f} | {floor.peak_mib:.0f} |"
+            f"| {ours.peak_mib:.0f} | {floor.peak_mib:.0f} | {ours.peak_mib / floor.peak_mib:.1f} |"
         )
+    return "\n".join(lines)
+
+
+def _by_program(rows: list[tuple[str, Cost, Cost]]) -> str:
+    operations = [what for what, _, _ in rows]
+    lines = [
+        f"| CPU s, sampled; peak MiB | {' | | '.join(operations)} | |",
+        "|---|" + "---|---|" * len(rows),
+    ]
+    costs = [ours for _, ours, _ in rows]
+    kinds: Counter[str] = sum((cost.by_program for cost in costs), Counter())
+    for kind in sorted(kinds, key=lambda kind: -kinds[kind]):
+        figures = (f"{cost.by_program[kind]:.2f} | {cost.peak_by_program[kind]:.0f}" for cost in costs)
+        lines.append(f"| {kind} | {' | '.join(figures)} |")
+    return "\n".join(lines)
+
+
+def _where(phases: dict[str, list[float]]) -> str:
+    lines = [f"| where the wall-clock seconds go | {' | '.join(phases)} |", "|---|" + "---|" * len(phases)]
+    for index, phase in enumerate(_PHASES):
+        lines.append(f"| {phase} | {' | '.join(f'{seconds[index]:.2f}' for seconds in phases.values())} |")
     return "\n".join(lines)
 
 

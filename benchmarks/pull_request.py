@@ -59,7 +59,7 @@ def _compare(folder: Path, ready: ReadyFile, customers: int, workers: int) -> No
     say("previews by the plain CLI ...")
     theirs = measured(lambda: by_plain_cli(_LOOP, connections, project, workers))
     say("previews by dataloop-sts ...")
-    mine = measured(lambda: _by_us(environment, customers, workers))
+    mine = measured(lambda: _by_us(environment, customers, workers), here=True)
     say(_table(theirs, mine, customers, workers))
 
 

@@ -114,6 +114,10 @@ def _asked(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> dict
         answer: dict[str, int] | None = json.loads(process.stdout.readline() or "null")
     except BrokenPipeError:
         return None
+    except BaseException:  # the next to ask would take this answer for its own
+        process.kill()
+        process.wait()
+        raise
     return answer
 
 

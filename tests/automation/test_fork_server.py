@@ -46,6 +46,12 @@ def engine() -> Iterator[str]:
         yield f"{host}:{port}"
 
 
+def fork_server() -> psutil.Process:
+    """What is forked."""
+    (server,) = (each for each in psutil.Process().children() if "automation.fork_server" in each.cmdline())
+    return server
+
+
 def looking() -> str:
     """A provider that tells where it is, pickled by value as one of `__main__` would be."""
 
@@ -114,7 +120,7 @@ def test_each_run_has_a_process_of_its_own_with_its_own_environment_alone(
 
 def test_what_is_forked_has_one_thread(tmp_path: Path) -> None:
     with dynamic_provider({}, tmp_path):
-        (server,) = (each for each in psutil.Process().children() if "automation.fork_server" in each.cmdline())
+        server = fork_server()
         assert server.num_threads() == 1
 
 
@@ -155,7 +161,7 @@ def test_whose_starter_is_killed_lives_as_long_as_its_engine(tmp_path: Path) -> 
 
 def test_where_what_is_forked_is_killed_the_next_run_starts_another(tmp_path: Path) -> None:
     with dynamic_provider({}, tmp_path) as found, engine() as address:
-        (server,) = (each for each in psutil.Process().children() if "automation.fork_server" in each.cmdline())
+        server = fork_server()
         server.kill()
         pid = int(call(found, address)["pid"])  # it goes on
         with dynamic_provider({}, tmp_path) as other:
@@ -187,9 +193,24 @@ def test_a_run_after_the_end_of_an_idle_one_is_served(tmp_path: Path) -> None:
     for _ in range(2):
         with dynamic_provider({}, tmp_path) as found, engine() as address:
             assert call(found, address)["pid"]
-        (server,) = (each for each in psutil.Process().children() if "automation.fork_server" in each.cmdline())
+        server = fork_server()
         server.send_signal(signal.SIGTERM)
         server.wait(5)
+
+
+def test_an_interrupt_while_it_is_asked_leaves_nothing_that_the_next_run_takes_for_its_own(tmp_path: Path) -> None:
+    with dynamic_provider({}, tmp_path), engine() as address:
+        server = fork_server()
+        server.suspend()
+        former = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        try:
+            with pytest.raises(KeyboardInterrupt), dynamic_provider({"MINE": "interrupted"}, tmp_path):
+                pass
+        finally:
+            signal.signal(signal.SIGALRM, former)
+        with dynamic_provider({"MINE": "next"}, tmp_path) as found:
+            assert call(found, address)["MINE"] == "next"
 
 
 def test_somebody_s_own_attached_providers_stay(tmp_path: Path) -> None:
