@@ -21,8 +21,8 @@ from pulumi.runtime.proto import provider_pb2_grpc
 from dataloop_sts import aws
 
 _SERVICES = ("iam", "s3", "sts")
-_ORPHAN_S = 60.0
-"""How long an engine may still come where whoever started the run is gone."""
+_ORPHAN_S = 10.0
+"""How long an engine may still come where whoever started the run was killed; one that comes later fails its run."""
 _LOOK_S = 0.5
 
 

@@ -159,6 +159,16 @@ def test_whose_starter_is_killed_lives_as_long_as_its_engine(tmp_path: Path) -> 
     assert ends(pid)
 
 
+def test_whose_starter_is_killed_before_an_engine_came_ends_soon(tmp_path: Path) -> None:
+    starter = subprocess.Popen([sys.executable, "-c", _KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert starter.stdout and starter.stdout.readline()
+    ours = psutil.Process(starter.pid).children(recursive=True)
+    assert len(ours) == 2
+    starter.kill()
+    starter.communicate()
+    assert all(ends(process.pid, 15) for process in ours)
+
+
 def test_where_what_is_forked_is_killed_the_next_run_starts_another(tmp_path: Path) -> None:
     with dynamic_provider({}, tmp_path) as found, engine() as address:
         server = fork_server()
