@@ -20,6 +20,7 @@ from automation.environment import Environment
 from automation.errors import NoSuchStack
 from automation.events import Hearing, OnEvent
 from automation.files import write_whole
+from automation.fork_server import client as fork_server
 from automation.records import Record
 from automation.results import Outcome, PastRun
 from automation.workspace import Limit, Workspace
@@ -245,6 +246,7 @@ class Stack:
         variables: Mapping[str, str] | None = None,
     ) -> Outcome:
         started = time.monotonic()
+        fork_server.prepare()
         hearing = Hearing(self.on_event, of_preview=command == "preview")
         workspace, urls = self._workspace, list[str]()
         own = self.variables()
@@ -262,7 +264,7 @@ class Stack:
             run = partial(
                 workspace.run,
                 [command, "--suppress-outputs", "--color", "never", *arguments],
-                program=_program(adopted, {**os.environ, **own}) if declares else None,
+                program=_program(adopted, {**os.environ, **own}) if declares else _nothing,
                 on_output=say,
                 on_event=hearing,
                 variables={**own, **(variables or {})},
@@ -279,6 +281,10 @@ class Stack:
                 run()
         took = round(time.monotonic() - started, 3)
         return Outcome(dict(hearing.changes), took, hearing.warnings, urls[0] if urls else None, hearing.steps)
+
+
+def _nothing() -> None:
+    """For a command that runs no program: the engine asks a language host all the same, and would start one."""
 
 
 def _program(adopted: Adopted, variables: Mapping[str, str]) -> Program:

@@ -61,9 +61,9 @@ class Cost:
 
     Attributes:
         wall_s, cpu_s: of all processes together.
-        peak_mib: the largest sum of resident memory seen at once; what processes share counts for each.
+        peak_mib: the largest sum of memory seen at once; what processes share counts once (proportional set size).
         by_program: CPU seconds by kind of process, sampled; what ends between two looks is partly missed.
-        peak_by_program: the largest sum of resident memory of a kind, in MiB.
+        peak_by_program: the same of each kind alone.
     """
 
     wall_s: float = 0
@@ -87,7 +87,7 @@ def measured(work: Callable[[], object], *, here: bool = False) -> Cost:
 
     def watch() -> None:
         while not done.wait(_POLL_S):
-            memory = Counter({_THIS: psutil.Process().memory_info().rss}) if here else Counter[str]()
+            memory = Counter({_THIS: psutil.Process().memory_full_info().pss}) if here else Counter[str]()
             for process in psutil.Process().children(recursive=True):
                 if process.pid in others:
                     continue
@@ -97,7 +97,7 @@ def measured(work: Callable[[], object], *, here: bool = False) -> Cost:
                     # a process that was just forked is not yet what it is going to be
                     kind = known[0] if known and known[0] != _UNKNOWN else _kind(process)
                     seen[process.pid] = kind, spent.user + spent.system
-                    memory[kind] += process.memory_info().rss
+                    memory[kind] += process.memory_full_info().pss
                 except psutil.Error:
                     continue
             cost.peak_mib = max(cost.peak_mib, memory.total() / 2**20)

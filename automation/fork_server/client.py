@@ -18,6 +18,8 @@ _PACKAGE = "pulumi-python"
 _ATTACH = "PULUMI_DEBUG_PROVIDERS"
 """Tells the engine of providers that run already: https://www.pulumi.com/docs/iac/cli/environment-variables/"""
 
+_SUPPORTED = sys.platform == "linux"
+
 
 @contextmanager
 def dynamic_provider(variables: Mapping[str, str], folder: Path) -> Iterator[dict[str, str]]:
@@ -31,7 +33,7 @@ def dynamic_provider(variables: Mapping[str, str], folder: Path) -> Iterator[dic
         folder: where the run's engine works.
     """
     attached = variables.get(_ATTACH, "")
-    wanted = sys.platform == "linux" and _PACKAGE not in attached
+    wanted = _SUPPORTED and _PACKAGE not in attached
     found = _server.start({"variables": dict(variables), "folder": str(folder)}) if wanted else None
     if found is None:
         yield {}
@@ -40,6 +42,12 @@ def dynamic_provider(variables: Mapping[str, str], folder: Path) -> Iterator[dic
         yield {_ATTACH: ",".join(filter(None, (attached, f"{_PACKAGE}:{found.port}")))}
     finally:
         _server.stop(found)
+
+
+def prepare() -> None:
+    """Starts the process that is forked, unless it runs; to be called some time before a provider is needed."""
+    if _SUPPORTED:
+        _server.prepare()
 
 
 def end() -> None:
@@ -66,6 +74,11 @@ class _Server:
         """For a fork of this process: the pipes are its parent's."""
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Starts the process, unless one runs."""
+        with self._lock:
+            self._process = self._process or _started()
 
     def start(self, request: Mapping[str, Any]) -> _Provider | None:
         """Starts a provider; None where that does not work."""

@@ -20,7 +20,6 @@ from pulumi.runtime.proto import provider_pb2_grpc
 
 from dataloop_sts import aws
 
-_SERVICES = ("iam", "s3", "sts")
 _ORPHAN_S = 10.0
 """How long an engine may still come where whoever started the run was killed; one that comes later fails its run."""
 _LOOK_S = 0.5
@@ -29,7 +28,7 @@ _LOOK_S = 0.5
 def prepare() -> None:
     """Loads what every provider needs, once; nothing of it depends on an environment, and no thread is started."""
     import_module("dataloop_sts.providers")
-    aws.preload(*_SERVICES)
+    aws.preload()
     gc.collect()
     gc.freeze()  # a collection in a child would copy the pages: https://docs.python.org/3/library/gc.html#gc.freeze
 
