@@ -55,7 +55,7 @@ def main() -> None:
             cost = measured(ours, here=True)
             rows.append((what, cost, _direct(folder, ready, what)))
             if moments:
-                phases[what] = _phases(began, moments, began + cost.wall_s)
+                phases[what] = _phases(what, began, moments, began + cost.wall_s)
         say("\n\n".join((_ratios(rows), _by_program(rows), _where(phases))))
 
 
@@ -164,14 +164,14 @@ def direct(memory: str) -> None:
         s3.delete_bucket(Bucket=bucket)
 
 
-_PROOFS = ("verification", "guard")
+_PROOFS = {"create": "verification", "destroy": "guard"}
 """The step of a create that proves, and that of a destroy that looks for losses."""
 _PHASES = ("before the first step", "steps before the proof", "the proof", "steps after it", "after the last step")
 
 
-def _phases(began: float, moments: list[tuple[float, Progress]], ended: float) -> list[float]:
+def _phases(what: str, began: float, moments: list[tuple[float, Progress]], ended: float) -> list[float]:
     """How long each of the phases took, in seconds."""
-    proof = [moment for moment, step in moments if step.resource in _PROOFS and step.type.endswith(":Command")]
+    proof = [moment for moment, step in moments if step.resource == _PROOFS[what]]
     marks = [began, moments[0][0], proof[0], proof[-1], moments[-1][0], ended]
     return [later - earlier for earlier, later in pairwise(marks)]
 
