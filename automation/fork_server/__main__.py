@@ -39,11 +39,11 @@ def _answer(request: dict[str, Any], children: set[int]) -> dict[str, int]:
         _end(request["end"], children)
         return {}
     reading, writing = os.pipe()
-    child = os.fork()
+    parent, child = os.getpid(), os.fork()
     if child == 0:
         try:
             os.close(reading)
-            provider.serve(request["variables"], request["folder"], writing)
+            provider.serve(request["variables"], request["folder"], writing, parent)
         finally:
             os._exit(1)
     os.close(writing)

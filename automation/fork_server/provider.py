@@ -33,13 +33,14 @@ def prepare() -> None:
     gc.freeze()  # a collection in a child would copy the pages: https://docs.python.org/3/library/gc.html#gc.freeze
 
 
-def serve(variables: Mapping[str, str], folder: str, port: int) -> None:
+def serve(variables: Mapping[str, str], folder: str, port: int, parent: int) -> None:
     """Serves one run, until this process is ended or the engine is gone.
 
     Args:
         variables: the run's environment.
         folder: where its engine works.
         port: a descriptor, to which the port is written as a line.
+        parent: the process that this one was forked from, which ends when whoever started the run does.
     """
     os.environ.clear()
     os.environ.update(variables)
@@ -48,15 +49,15 @@ def serve(variables: Mapping[str, str], folder: str, port: int) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), sys.stdin.fileno())
     os.close(port)
     servicer: Any = provider_pb2_grpc.ResourceProviderServicer
-    servicer.Attach = _Engine().attach  # the SDK's provider, which the engine starts itself, has none
+    servicer.Attach = _Engine(parent).attach  # the SDK's provider, which the engine starts itself, has none
     runpy.run_module(pulumi.dynamic.__name__, run_name="__main__", alter_sys=True)
 
 
 class _Engine:
     """The engine that the provider works for. The provider ends with it, whoever else is alive."""
 
-    def __init__(self) -> None:
-        self._parent = os.getppid()
+    def __init__(self, parent: int) -> None:
+        self._parent = parent
         self._attached = threading.Event()
         threading.Thread(target=self._end_with_it, daemon=True).start()
 
