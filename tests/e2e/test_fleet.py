@@ -61,6 +61,7 @@ def test_a_fleet_is_done_to_its_end_over_failures_and_a_kill(project: Project, w
 
     # mended, and the orchestrator is killed while it does the two
     project.write_record(broken)
+    project.world.fault("POST", "/drivers$", delay_s=4, times=1)  # of the one that has only that left to do
     killed = _start(project, "up", "--only-failed")
     file = project.folder / ".dataloop-sts" / "fleet" / "dev" / "up.json"
     locks = project.backend / ".pulumi" / "locks"
