@@ -151,6 +151,10 @@ class Backend:
         """The outputs of a stack, secrets masked as by the CLI; None where they are not known, as in :meth:`read`."""
         return self._known(_outputs, stack)
 
+    def cut_short(self, stack: str) -> tuple[str, ...]:
+        """What a killed run was writing of a stack's state: the files, all of which the engine does better without."""
+        return self._known(_cut_short, stack) or ()
+
     def require_room(self) -> None:
         """Makes sure that a run's state can be kept, as far as that can be told beforehand.
 
@@ -183,6 +187,11 @@ class Backend:
 
 def _is_there(store: Store, stack: str) -> bool:
     return any(store.read(f"{_path(stack)}{suffix}") is not None for suffix in _COMPRESSIONS)
+
+
+def _cut_short(store: Store, stack: str) -> tuple[str, ...]:
+    states = [f"{_path(stack)}{suffix}" for suffix in _COMPRESSIONS]
+    return tuple(filter(None, map(store.broken_attributes, states)))
 
 
 def _read(store: Store, stack: str) -> StackFiles:

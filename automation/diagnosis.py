@@ -49,6 +49,10 @@ _MENDS = (
         "The state was cut short: see docs/backends.md, A full disk.",
     ),
     (
+        re.compile(r"failed to load checkpoint: .*EOF"),
+        "A kill came while the state was written: `dataloop-sts repair`, then the same command.",
+    ),
+    (
         re.compile(r'unable to open state directory|read "\.pulumi/meta\.yaml"|unable to check if bucket'),
         "The backend is out of reach: mount it, check the network and its credentials, or correct backend_url or "
         "PULUMI_BACKEND_URL.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from dataloop_sts.aws import aws_errors
 
 ROOM = 64 << 20
 """Bytes that a disk needs before a run: some hundred times a state, since other programs write to it meanwhile."""
+_ATTRIBUTES = ".attrs"
 
 
 class Store(Protocol):
@@ -26,6 +28,9 @@ class Store(Protocol):
 
     def remove(self, path: str) -> None:
         """Removes a file, if it is there."""
+
+    def broken_attributes(self, path: str) -> str | None:
+        """What is kept beside a file and was cut short by a kill, so that the engine cannot read the file: its path."""
 
     def require_room(self) -> None:
         """Raises StackError where it cannot hold what a run will write, as far as that can be told."""
@@ -58,7 +63,19 @@ class LocalStore:
     def remove(self, path: str) -> None:
         """See :class:`Store`."""
         (self.root / path).unlink(missing_ok=True)
-        (self.root / f"{path}.attrs").unlink(missing_ok=True)
+        (self.root / f"{path}{_ATTRIBUTES}").unlink(missing_ok=True)
+
+    def broken_attributes(self, path: str) -> str | None:
+        """See :class:`Store`.
+
+        gocloud.dev writes them in place, before the file itself, which is renamed; where there are none it does well
+        without: https://github.com/google/go-cloud/blob/master/blob/fileblob/attrs.go
+        """
+        beside = path + _ATTRIBUTES
+        content = self.read(beside)
+        if content is not None and not _is_json(content):
+            return beside
+        return None
 
     def require_room(self) -> None:
         """See :class:`Store`.
@@ -113,6 +130,9 @@ class S3Store:
         with aws_errors(f"remove the lock {path} from bucket {self.bucket}"):
             self.s3.delete_object(Bucket=self.bucket, Key=self.prefix + path)
 
+    def broken_attributes(self, path: str) -> str | None:
+        """See :class:`Store`; a bucket keeps them with the object."""
+
     def require_room(self) -> None:
         """See :class:`Store`; a bucket has always room."""
 
@@ -134,6 +154,14 @@ def store_of(backend_url: str) -> Store | None:
         folder = url.path.strip("/")
         return S3Store(_s3(parse_qs(url.query)), url.netloc, f"{folder}/" if folder else "")
     return None
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
 
 
 def locks_folder(project: str, stack: str) -> str:

@@ -37,7 +37,7 @@ def mend(connection: Connection, on_done: Callable[[str], None]) -> None:
     files = backend.read(connection.stack)
     locks = LockFiles(backend.store, locks_folder(PROJECT, connection.stack)) if backend.store else None
     locked = locks is not None and _is_locked_for_good(locks)
-    if locked or (files and files.pending_operations):
+    if locked or (files and files.pending_operations) or backend.cut_short(connection.stack):
         with suppress(NoSuchStack):  # killed before it was made
             connection.repair(lambda finding: on_done(finding.text))
 

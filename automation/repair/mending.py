@@ -13,7 +13,7 @@ from automation import engine
 from automation.backend import Backend
 from automation.files import write_whole
 from automation.repair.in_aws import BUCKET, POLICY, ROLE, USER, Foreign, Leftovers, Made, utc, window
-from automation.repair.locks import lock_files, release
+from automation.repair.locks import LockFiles, lock_files, release
 from automation.stack import Stack
 from automation.workspace import PROJECT
 from dataloop_sts.aws import Aws, require_account
@@ -69,11 +69,22 @@ def repair(connection: Stack) -> Iterator[Finding]:
     for lock in release(files) if files else ():
         begun = min(lock.timestamp, begun or lock.timestamp)
         yield Finding(f"The lock of {lock}, which is dead, was removed.")
+    yield from _mend_files(files, connection.stack) if files else ()
     exported = json.loads(connection.command(["stack", "export"]))
     deployed = exported.get("deployment") or {}
     if deployed:
         deployed.setdefault("resources", [])
         yield from _mend_state(connection, exported, deployed, begun)
+
+
+def _mend_files(files: LockFiles, stack: str) -> Iterator[Finding]:
+    """What the engine cannot read since a kill has cut it short; no run of the stack lives, so nobody writes it."""
+    for path in Backend(files.store).cut_short(stack):
+        files.store.remove(path)
+        name = path.rpartition("/")[2]
+        yield Finding(
+            f"{name} was cut short by a kill, and was removed: the state beside it is whole, and needs it not."
+        )
 
 
 def _mend_state(

@@ -148,3 +148,18 @@ def test_what_keeps_one_customer_from_being_run_is_told_and_the_other_is_done(em
     copies = customers.backend / ".pulumi" / "history" / "dataloop-sts" / f"dev.{a}"
     customers.state(a).write_bytes(max(copies.glob("*.checkpoint.json")).read_bytes())
     assert _told(customers.fleet("up", code=0)) == ["unchanged", "unchanged"]
+
+    # what a kill has cut short beside the state, which is whole: the engine reads nothing until it is gone
+    beside = customers.state(a).with_name(f"dev.{a}.json.attrs")
+    mended = f"dev.{a}.json.attrs was cut short by a kill, and was removed: the state beside it is whole"
+    for left in (b"", b'{"user.cache_control":'):
+        beside.write_bytes(left)
+        said = customers.run("preview", a)
+        assert said.code == 1 and "A kill came while the state was written: `dataloop-sts repair`, then" in said.error
+        said = customers.run("repair", a)
+        assert said.code == 0 and mended in said.out
+    beside.write_bytes(b"")
+    customers.write(a)
+    rows = customers.fleet("up", code=0)
+    assert _told(rows) == ["succeeded", "unchanged"]
+    assert [text.partition(",")[0] for text in rows[0]["repaired"]] == [mended.partition(",")[0]]
