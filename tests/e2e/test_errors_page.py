@@ -94,6 +94,7 @@ _NOT_ERRORS = {
     "AWS( credentials)?: Cannot ",
     "incorrect passphrase|passphrase must be set",
     "failed to load checkpoint: .*unexpected end of JSON input",
+    "failed to load checkpoint: .*EOF",
     "dataloop-sts pr preview --json",
     "not fully looked at",
     "no space left on device|disk quota exceeded|file too large",
