@@ -1,7 +1,7 @@
 """Six pull requests in a repository made for them, and what `dataloop-sts pr preview` writes into each.
 
 Every customer is deployed first, by real runs in a sandbox of its own; then the six are previewed as CI would, and the
-summaries are kept as examples. Some ten minutes on two cores. Usage::
+summaries are kept as examples. Some two minutes on two cores. Usage::
 
     python -m drills.pull_requests [FOLDER [FEW]]     # docs/examples/pull-requests; FEW customers in place of 40
 """
