@@ -1,7 +1,8 @@
 """Proves a connection by real calls: what the role must be able to do, and what must be refused.
 
 Run as ``python -m dataloop_sts.verify`` with the request as JSON on standard input; prints a report
-``{"ok", "checks": [{"name", "expected", "actual", "ok"}]}`` and exits with 1 unless every check holds.
+``{"ok", "checks": [{"name", "expected", "actual", "ok"}]}``. Unless every check holds, that is on standard error,
+followed by the first check that does not, and the exit code is 1.
 
 No call can touch an object of the customer, however wide the role's policy is. Every write is conditional on there
 being no such object (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html), and every delete
@@ -275,16 +276,17 @@ def _is_refused(actual: str) -> bool:
 
 def _step(request: VerificationRequest) -> int:
     report = verify(request, seconds=settle_seconds())
-    sys.stdout.write(report.model_dump_json() + "\n")
-    if report.failed:
-        check = report.failed
-        sys.stderr.write(
-            f"The verification failed at '{check.name}': expected {check.expected}, got {check.actual}. "
-            f"{sum(c.ok for c in report.checks)} of {len(report.checks)} checks hold. "
-            "If IAM is slow to settle, run again.\n"
-        )
-        return 1
-    return 0
+    check = report.failed
+    # of what is written to two pipes, nobody knows the order: a failure is told on one, its reason last
+    (sys.stderr if check else sys.stdout).write(report.model_dump_json() + "\n")
+    if check is None:
+        return 0
+    sys.stderr.write(
+        f"The verification failed at '{check.name}': expected {check.expected}, got {check.actual}. "
+        f"{sum(c.ok for c in report.checks)} of {len(report.checks)} checks hold. "
+        "If IAM is slow to settle, run again.\n"
+    )
+    return 1
 
 
 if __name__ == "__main__":

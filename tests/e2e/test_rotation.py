@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -126,7 +126,7 @@ class Case:
 @pytest.fixture(scope="module")
 def case(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     """One connection for all tests of this module; each leaves it settled."""
-    customer = f"k-{os.getpid()}"
+    customer = f"k-{uuid.uuid4().hex[:8]}"  # anew where tests of other modules came between these
     folder = tmp_path_factory.mktemp("rotation")
     records = folder / "customers" / "dev"
     records.mkdir(parents=True)

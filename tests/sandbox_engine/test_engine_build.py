@@ -17,7 +17,9 @@ from sandbox.engine import EngineError, cache
 if TYPE_CHECKING:
     from tests.sandbox_engine.conftest import Machine
 
-ENSURE = "from sandbox import engine; print(engine.ensure(print).pulumi)"
+ENSURE = (
+    "import functools; from sandbox import engine; print(engine.ensure(functools.partial(print, flush=True)).pulumi)"
+)
 
 
 def _visible(machine: Machine) -> list[str]:
