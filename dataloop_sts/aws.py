@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -63,9 +63,6 @@ _SIGN_IN_ADVICE = "Check the AWS credentials of this shell; where they come from
 NO_CREDENTIALS, BAD_SETTINGS = "NoCredentials", "BadSettings"
 """Codes of ours, for failures before any call."""
 MISSING = frozenset({"NoSuchBucket", "NoSuchEntity", "NoSuchKey", "404", "NotFound"})
-
-
-_SERVICES = ("iam", "kms", "s3", "sts")
 
 
 class Aws:
@@ -172,10 +169,7 @@ def _loader(search_path: str | None) -> Loader:
     """What reads AWS's descriptions of its services, megabytes of JSON, and keeps them: one for all credentials."""
     from botocore.loaders import create_loader
 
-    loader: Any = create_loader(search_path)
-    # else it looks through the folders of all 400 services, twice, to see whether it knows the one that is wanted
-    loader.list_available_services = lambda type_name: _SERVICES
-    return cast("Loader", loader)
+    return create_loader(search_path)
 
 
 def preload() -> None:
@@ -184,7 +178,7 @@ def preload() -> None:
         import_module(f"botocore.{module}")
     loader = _loader(None)
     loader.load_data_with_path("endpoints")
-    for service in _SERVICES:
+    for service in ("iam", "s3", "sts"):
         loader.load_service_model(service, "service-2")
         loader.load_service_model(service, "endpoint-rule-set-1")
 

@@ -78,15 +78,15 @@ class _Server:
     def prepare(self) -> None:
         """Starts the process, unless one runs."""
         with self._lock:
-            self._process = self._process or _started()
+            self._running()
 
     def start(self, request: Mapping[str, Any]) -> _Provider | None:
         """Starts a provider; None where that does not work."""
         with self._lock:
-            for _ in range(2):  # that it has ended is found out by asking it
-                self._process = self._process or _started()
-                if (answer := _asked(self._process, request)) is not None:
-                    return _Provider(parent=self._process.pid, **answer) if answer else None
+            for _ in range(2):  # it may end just when it is asked
+                process = self._running()
+                if (answer := _asked(process, request)) is not None:
+                    return _Provider(parent=process.pid, **answer) if answer else None
                 self._end()
         return None
 
@@ -100,6 +100,12 @@ class _Server:
         """Ends the process."""
         with self._lock:
             self._end()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process and self._process.poll() is not None:
+            self._end()
+        self._process = self._process or _started()
+        return self._process
 
     def _end(self) -> None:
         if self._process:

@@ -231,6 +231,25 @@ def test_somebody_s_own_attached_providers_stay(tmp_path: Path) -> None:
         assert found == {}
 
 
+def test_what_has_ended_is_started_ahead_of_the_next_run() -> None:
+    client.prepare()
+    first = fork_server()
+    client.prepare()
+    assert fork_server() == first
+    first.kill()
+    psutil.wait_procs([first], timeout=5)
+    client.prepare()
+    assert fork_server() != first
+
+
+def test_on_another_system_nothing_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_SUPPORTED", False)
+    client.prepare()
+    with dynamic_provider({}, tmp_path) as found:
+        assert found == {}
+    assert not any("automation.fork_server" in each.cmdline() for each in psutil.Process().children())
+
+
 def test_where_there_can_be_none_the_engine_starts_its_own(tmp_path: Path) -> None:
     with dynamic_provider({}, tmp_path / "gone") as found:
         assert found == {}

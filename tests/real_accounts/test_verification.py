@@ -11,7 +11,7 @@ import pytest
 from dataloop_sts import verify as verification
 from dataloop_sts.verify import Report, VerificationRequest, verify
 from tests.steps.aws_world import Connected, World
-from tests.steps.test_verify import failed, request_of
+from tests.steps.verifying import failed, request_of
 
 OBJECTS = ("s3:ListBucket", "s3:PutObject", "s3:GetObject")
 

@@ -4,48 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from dataloop_sts.aws import Aws
-from dataloop_sts.verify import Report, Target, VerificationRequest, verify
-from tests.steps.aws_world import REGION, Connected, World
+from dataloop_sts.verify import verify
+from tests.steps.aws_world import World
+from tests.steps.verifying import failed, request_of
 
 OUTSIDE = [f"{what} outside the folder" for what in ("list", "get", "delete", "put")]
 OWN = re.compile(r"s3://([^/]+)/(\S*dataloop-sts-probe-[0-9a-f]{16})\b")
 
 
-def request_of(connected: Connected, **changes: Any) -> VerificationRequest:
-    """What the component asks for, with changes to the target."""
-    driver = connected.spec.drivers[0]
-    target = Target(
-        driver=driver.name,
-        bucket=driver.bucket_name,
-        prefix=driver.prefix or "",
-        allow_delete=driver.allow_delete,
-        alone=driver.prefix is not None,
-    )
-    return VerificationRequest(
-        region=REGION,
-        access_key_id=connected.access_key_id,
-        secret_access_key=SecretStr(connected.secret),
-        role_arn=connected.role_arn,
-        targets=(target.model_copy(update=changes),),
-    )
-
-
 def not_allowed(**calls: str) -> dict[str, str]:
     """What comes of calls that no policy of the role allows: their actions by their names."""
     return {name: f"refused: no identity-based policy allows s3:{action}" for name, action in calls.items()}
-
-
-def failed(report: Report) -> dict[str, str]:
-    """What came of the checks that do not hold, by their names without the driver's."""
-    return {check.name.partition(": ")[2] or check.name: check.actual for check in report.checks if not check.ok}
 
 
 @pytest.mark.parametrize("prefix", [None, "raw"])
@@ -280,64 +254,6 @@ def test_an_iam_that_never_settles_ends_in_time(world: World) -> None:
     connected = world.connect()
     report = verify(request_of(connected), seconds=0.5)
     assert list(failed(report)) == ["user assumes the role"]
-
-
-def run_as_process(stdin: str, world: World, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs the step as pulumi-command does: a process, the request on its standard input."""
-    return subprocess.run(
-        [sys.executable, "-m", "dataloop_sts.verify"],
-        input=stdin,
-        env={"PATH": "/usr/bin:/bin", **world.environment, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def stdin_of(connected: Connected) -> str:
-    """The request as the component writes it, secret included."""
-    document = request_of(connected).model_dump(mode="json") | {"secret_access_key": connected.secret}
-    return json.dumps(document)
-
-
-def test_the_step_prints_a_report_without_secrets_and_exits_with_0(world: World) -> None:
-    connected = world.connect(prefix="raw")
-    done = run_as_process(stdin_of(connected), world)
-    assert (done.returncode, done.stderr) == (0, "")
-    report = json.loads(done.stdout)
-    assert report["ok"] is True
-    assert set(report) == {"ok", "checks"}
-    assert all(set(check) == {"name", "expected", "actual", "ok"} for check in report["checks"])
-    assert connected.secret not in done.stdout
-
-
-def test_the_step_exits_with_1_and_names_the_check_that_failed_last_and_in_one_line(world: World) -> None:
-    connected = world.connect()
-    world.also_grant(connected.role, "s3:DeleteObject", "*")
-    done = run_as_process(stdin_of(connected), world)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    report, reason = done.stderr.splitlines()
-    assert f"'driver-{world.tag}: delete': expected refused, got allowed" in reason
-    assert json.loads(report)["ok"] is False
-    assert connected.secret not in done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("text", ["", "{}", '{"region": 7, "secret_access_key": "hush-hush"}'])
-def test_a_bad_request_is_one_line_and_exit_code_1(text: str, world: World) -> None:
-    done = run_as_process(text, world)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("The step's request on standard input is not valid at: ")
-    assert done.stderr.count("\n") == 1
-    assert "hush-hush" not in done.stderr
-
-
-def test_a_setting_that_makes_no_sense_is_one_line_and_exit_code_1(world: World) -> None:
-    done = run_as_process(stdin_of(world.connect()), world, DATALOOP_STS_SETTLE_SECONDS="soon")
-    assert done.returncode == 1
-    assert "DATALOOP_STS_SETTLE_SECONDS" in done.stderr
-    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("allow_delete", [True, False])
