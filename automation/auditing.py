@@ -12,7 +12,7 @@ from dataloop_sts.audit import Facts, Recorded, Report, audit
 from dataloop_sts.aws import Aws
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.live import look
-from dataloop_sts.verify import VerificationRequest
+from dataloop_sts.steps.verify import VerificationRequest
 
 
 def audit_connection(connection: Stack, *, max_key_age_days: int, use_state: bool) -> Report:

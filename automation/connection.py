@@ -16,7 +16,8 @@ from dataloop_sts.spec import ConnectionSpec
 
 if TYPE_CHECKING:
     from automation.repair.mending import Finding
-    from dataloop_sts import audit, verify
+    from dataloop_sts import audit
+    from dataloop_sts.steps import verify
 
 MAX_KEY_AGE_DAYS = 90
 """The age from which AWS's own rules call an access key old.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from automation.errors import NoSuchStack
-from dataloop_sts.verify import VerificationRequest
+from dataloop_sts.steps.verify import VerificationRequest
 
 if TYPE_CHECKING:
     from dataloop_sts.audit import Recorded

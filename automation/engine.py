@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 import psutil
 
 from automation.errors import StackError
-from automation.fork_server.client import dynamic_provider
+from automation.fork_server.client import forks
 from dataloop_sts.redaction import one_line, redact
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ def _served(
         return
     with SDK:
         from automation.inline import serving
-    with dynamic_provider(environment, folder) as variables, serving(program, on_event) as arguments:
+    with forks(environment, folder) as variables, serving(program, on_event) as arguments:
         yield arguments, variables
 
 

@@ -8,7 +8,7 @@ from automation import deployment
 from automation.stack import Stack
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import DriverTestFailed
-from dataloop_sts.verify import Check, Report, verify
+from dataloop_sts.steps.verify import Check, Report, verify
 from dataloop_sts.waiting import settle_seconds
 
 

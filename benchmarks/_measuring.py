@@ -128,7 +128,7 @@ def ratio_row(name: str, theirs: float, ours: float, unit: str, digits: int = 2)
 
 
 def _kind(process: psutil.Process) -> str:
-    words = " ".join(process.cmdline())
+    words = " ".join((process.name(), *process.cmdline()))
     for part, kind in (
         ("sandbox.plugins.aws", "AWS plugin"),
         ("sandbox.plugins.command", "command plugin"),
@@ -136,6 +136,7 @@ def _kind(process: psutil.Process) -> str:
         ("pulumi-resource-command", "command plugin"),
         (" dynamic ", "dynamic providers"),
         ("pulumi.dynamic", "dynamic providers"),
+        ("sts-step", "steps of the update"),
         ("automation.fork_server", "dynamic providers"),
         (" language ", "language host"),
         ("pulumi-language-python", "language host"),

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 import pulumi
 
-from dataloop_sts import digest, naming, self_check, steps
+from dataloop_sts import digest, naming, self_check
 from dataloop_sts.adopted import NOTHING, Adopted
 from dataloop_sts.components import Connection, ConnectionArgs
 from dataloop_sts.errors import DataloopStsError, SpecError
 from dataloop_sts.spec import ConnectionSpec
+from dataloop_sts.steps import frame
 
 CONFIG_NAMESPACE = "dataloop-sts"
 
@@ -22,7 +23,7 @@ def run() -> None:
     Raises:
         pulumi.RunError: the config or the environment is not as it must be; the message says what to mend.
     """
-    if problem := steps.python_problem(os.environ.get("PATH", "")):
+    if problem := frame.python_problem(os.environ.get("PATH", "")):
         raise pulumi.RunError(problem)
     declare_configured()
 

@@ -10,7 +10,7 @@ from automation.cli.frame import FAILED, Customer, Json, app, common
 from automation.cli.lifecycle import connection_of
 
 if TYPE_CHECKING:
-    from dataloop_sts.verify import Report
+    from dataloop_sts.steps.verify import Report
 
 
 @app.command("verify", epilog="Example: dataloop-sts -e prod verify acme")

@@ -1,4 +1,4 @@
-"""Asks for a provider for a run, and ends it with the run."""
+"""Asks for a provider and for steps for a run, and ends it with the run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dataloop_sts.steps.entry import SERVER_VARIABLE
+
 _PACKAGE = "pulumi-python"
 _ATTACH = "PULUMI_DEBUG_PROVIDERS"
 """Tells the engine of providers that run already: https://www.pulumi.com/docs/iac/cli/environment-variables/"""
@@ -22,11 +24,11 @@ _SUPPORTED = sys.platform == "linux"
 
 
 @contextmanager
-def dynamic_provider(variables: Mapping[str, str], folder: Path) -> Iterator[dict[str, str]]:
-    """A provider for one run of the engine; yields the variables by which the engine finds it.
+def forks(variables: Mapping[str, str], folder: Path) -> Iterator[dict[str, str]]:
+    """A provider for one run of the engine; yields the variables by which the engine finds it, and the steps theirs.
 
-    Where there can be none (another system than Linux, somebody debugs one of his own), there are no variables, and
-    the engine starts one as it always does.
+    Where there can be none (another system than Linux, somebody debugs one of his own), there are no variables, the
+    engine starts one as it always does, and the steps run where they are started.
 
     Args:
         variables: the environment of the run, whole; it reaches the provider through a pipe.
@@ -39,7 +41,8 @@ def dynamic_provider(variables: Mapping[str, str], folder: Path) -> Iterator[dic
         yield {}
         return
     try:
-        yield {_ATTACH: ",".join(filter(None, (attached, f"{_PACKAGE}:{found.port}")))}
+        attach = ",".join(filter(None, (attached, f"{_PACKAGE}:{found.port}")))
+        yield {_ATTACH: attach, SERVER_VARIABLE: found.steps}
     finally:
         _server.stop(found)
 
@@ -57,11 +60,12 @@ def end() -> None:
 
 @dataclass(frozen=True)
 class _Provider:
-    """A provider that runs: its process, the one it was forked from, and its port on loopback."""
+    """A provider that runs: its process, the one it was forked from, its port on loopback; and where steps are run."""
 
     pid: int
     parent: int
     port: int
+    steps: str
 
 
 class _Server:
@@ -124,13 +128,13 @@ def _started() -> subprocess.Popen[bytes]:
     )
 
 
-def _asked(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> dict[str, int] | None:
+def _asked(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> dict[str, Any] | None:
     """The answer to a request, as ``automation.fork_server.__main__`` has them; None where the process has ended."""
     assert process.stdin and process.stdout  # noqa: S101 - as they were asked for
     try:
         process.stdin.write(json.dumps(request).encode() + b"\n")
         process.stdin.flush()
-        answer: dict[str, int] | None = json.loads(process.stdout.readline() or "null")
+        answer: dict[str, Any] | None = json.loads(process.stdout.readline() or "null")
     except BrokenPipeError:
         return None
     except BaseException:  # the next to ask would take this answer for its own

@@ -11,7 +11,7 @@ from dataloop_sts.audit.facts import Facts, Recorded, Rule
 from dataloop_sts.audit.finding import SEVERITIES, Check, CheckResult, Finding, Report, Severity, worst_first
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.live import Unseen
-from dataloop_sts.verify import VerificationRequest
+from dataloop_sts.steps.verify import VerificationRequest
 
 __all__ = [
     "CHECKS",

@@ -12,8 +12,8 @@ from dataloop_sts.audit.finding import ADDRESS, Check
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.errors import DriverTestFailed, NotFound
 from dataloop_sts.live import LiveDriver, Unseen
-from dataloop_sts.verify import ALLOWED, VerificationRequest, verify
-from dataloop_sts.verify import Check as Tried
+from dataloop_sts.steps.verify import ALLOWED, VerificationRequest, verify
+from dataloop_sts.steps.verify import Check as Tried
 
 ASSUME = Check(
     "call-assume-role",

@@ -10,13 +10,14 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_command import local
 
-from dataloop_sts import policies, regions, steps
+from dataloop_sts import policies, regions
 from dataloop_sts.adopted import NOTHING, Adopted
 from dataloop_sts.components.identity import Identity, IdentityArgs
 from dataloop_sts.components.storage import ManagedBucket, ManagedBucketArgs
 from dataloop_sts.providers import DriverToTry, Integration, IntegrationToAdopt, Preflight, StorageDriver
 from dataloop_sts.spec import ConnectionSpec
 from dataloop_sts.spec_parts import DeployRoleSpec
+from dataloop_sts.steps import frame
 from dataloop_sts.values import ACCESS_KEY_TAG_PREFIX
 
 
@@ -220,7 +221,7 @@ class Connection(pulumi.ComponentResource):
         }
         return local.Command(
             "verification",
-            create=steps.command("verify"),
+            create=frame.command("verify"),
             stdin=pulumi.Output.json_dumps(request),
             logging=local.Logging.NONE,
             opts=pulumi.ResourceOptions(parent=self),
@@ -256,11 +257,11 @@ class Connection(pulumi.ComponentResource):
                 "access_key_ids": identity.access_key_ids,
                 "key_description": spec.access_key.description,
             },
-            **steps.deploying(spec.aws.deploy_role),
+            **frame.deploying(spec.aws.deploy_role),
         }
         return local.Command(
             "guard",
-            delete=steps.command("guard"),
+            delete=frame.command("guard"),
             stdin=pulumi.Output.json_dumps(request),
             logging=local.Logging.NONE,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[identity, integration, *drivers.values(), *buckets]),

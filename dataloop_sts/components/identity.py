@@ -8,10 +8,11 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_command import local
 
-from dataloop_sts import adopted, policies, steps
+from dataloop_sts import adopted, policies
 from dataloop_sts.adopted import FormerKey, RoleLeftovers
 from dataloop_sts.naming import Names
 from dataloop_sts.spec_parts import AwsSpec
+from dataloop_sts.steps import frame
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Identity(pulumi.ComponentResource):
         name = f"access-key-{generation}"
         key = aws.iam.AccessKey(name, user=self._user_name, status=status, opts=opts)
         self._key_ids.append(key.id)
-        self._description(name, key, create=steps.command("key_description", "write"))
+        self._description(name, key, create=frame.command("key_description", "write"))
         return key
 
     def _former_key(self, former: FormerKey, opts: pulumi.ResourceOptions) -> None:
@@ -146,8 +147,8 @@ class Identity(pulumi.ComponentResource):
         local.Command(
             f"{name}-description",
             create=create,
-            delete=steps.command("key_description", "remove"),
-            stdin=pulumi.Output.json_dumps(request | steps.deploying(self._args.aws.deploy_role)),
+            delete=frame.command("key_description", "remove"),
+            stdin=pulumi.Output.json_dumps(request | frame.deploying(self._args.aws.deploy_role)),
             logging=local.Logging.NONE,
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -163,8 +164,8 @@ class Identity(pulumi.ComponentResource):
         }
         return local.Command(
             "role-leftovers",
-            create=steps.command("role_leftovers"),
-            stdin=pulumi.Output.json_dumps(request | steps.deploying(self._args.aws.deploy_role)),
+            create=frame.command("role_leftovers"),
+            stdin=pulumi.Output.json_dumps(request | frame.deploying(self._args.aws.deploy_role)),
             logging=local.Logging.NONE,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
         )

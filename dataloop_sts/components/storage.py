@@ -9,9 +9,10 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_command import local
 
-from dataloop_sts import policies, steps
-from dataloop_sts.empty_bucket import EmptyBucketRequest
+from dataloop_sts import policies
 from dataloop_sts.spec_parts import DeployRoleSpec, OnDestroy
+from dataloop_sts.steps import frame
+from dataloop_sts.steps.empty_bucket import EmptyBucketRequest
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class ManagedBucket(pulumi.ComponentResource):
         # deleted first of all of these: where it refuses, the bucket keeps its settings too
         local.Command(
             f"{name}-emptied",
-            delete=steps.command("empty_bucket"),
+            delete=frame.command("empty_bucket"),
             stdin=pulumi.Output.all(args.account_id, args.folders).apply(lambda of: request(of[0], of[1])),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[bucket, block, ownership, encryption, policy]),
         )

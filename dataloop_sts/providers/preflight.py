@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, Resource, UpdateResult
 
-from dataloop_sts import steps
 from dataloop_sts.preflight import ConnectionNames, KeyPlan, Known, Needs, PreflightRequest, preflight
 from dataloop_sts.providers.base import DataloopProvider, Props, one_line_errors
 from dataloop_sts.spec import ConnectionSpec
 from dataloop_sts.spec_parts import DeployRoleSpec
+from dataloop_sts.steps import frame
 
 
 class PreflightProvider(DataloopProvider):
@@ -102,7 +102,7 @@ def _python_problem() -> str | None:
     """
     if not os.environ.get("PULUMI_RUNTIME_VIRTUALENV"):
         return None
-    return steps.python_problem(os.environ.get("PATH", "").partition(os.pathsep)[2])
+    return frame.python_problem(os.environ.get("PATH", "").partition(os.pathsep)[2])
 
 
 class Preflight(Resource, module="dataloop", name="Preflight"):

@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from dataloop_sts import steps
-from dataloop_sts.role_leftovers import LeftoversRequest, remove
+from dataloop_sts.steps import frame
+from dataloop_sts.steps.role_leftovers import LeftoversRequest, remove
 from tests.adoption.by_hand import REGION, Hand
 
 
@@ -28,7 +28,7 @@ def test_what_may_not_be_done_is_one_line(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     request = LeftoversRequest(region=REGION, role=hand.role, attached=(hand.more_arn,))
     monkeypatch.setattr("sys.stdin", io.StringIO(request.model_dump_json()))
-    assert steps.run(LeftoversRequest, remove) == 1
+    assert frame.run(LeftoversRequest, remove) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"Cannot detach policy {hand.more_arn} from role {hand.role}: ")
     assert said.count("\n") == 1

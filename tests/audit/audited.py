@@ -16,7 +16,7 @@ from dataloop_sts.audit import Facts, Finding, Recorded, Report, audit
 from dataloop_sts.aws import Aws
 from dataloop_sts.live import look
 from dataloop_sts.spec import ConnectionSpec
-from dataloop_sts.verify import Target, VerificationRequest
+from dataloop_sts.steps.verify import Target, VerificationRequest
 from tests.steps.aws_world import REGION, Connected, World
 
 ENVIRONMENT = "dev"

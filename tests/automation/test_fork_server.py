@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -25,7 +24,8 @@ from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from automation.fork_server import client
-from automation.fork_server.client import dynamic_provider
+from automation.fork_server.client import forks
+from tests.automation.forking import ends, fork_server
 
 ATTACH = "PULUMI_DEBUG_PROVIDERS"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the engine starts its providers itself")
@@ -44,12 +44,6 @@ def engine() -> Iterator[str]:
     with closing(socket.create_server(("127.0.0.1", 0))) as listening:
         host, port = listening.getsockname()
         yield f"{host}:{port}"
-
-
-def fork_server() -> psutil.Process:
-    """What is forked."""
-    (server,) = (each for each in psutil.Process().children() if "automation.fork_server" in each.cmdline())
-    return server
 
 
 def looking() -> str:
@@ -85,16 +79,6 @@ def call(found: dict[str, str], address: str, config: str = "") -> dict[str, Any
         return dict(rpc.deserialize_properties(answer.inputs))
 
 
-def ends(pid: int, seconds: float = 5) -> bool:
-    """Whether a process ends by itself in a short time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def test_each_run_has_a_process_of_its_own_with_its_own_environment_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,7 +88,7 @@ def test_each_run_has_a_process_of_its_own_with_its_own_environment_alone(
         folder = tmp_path / str(number)
         folder.mkdir()
         variables = {"MINE": f"of {number}", "PATH": os.environ["PATH"]}
-        with engine() as address, dynamic_provider(variables, folder) as found:
+        with engine() as address, forks(variables, folder) as found:
             seen = call(found, address, f"config {number}")
             assert seen == {**call(found, address, f"config {number}"), "random": seen["random"]}
             return seen
@@ -119,26 +103,27 @@ def test_each_run_has_a_process_of_its_own_with_its_own_environment_alone(
 
 
 def test_what_is_forked_has_one_thread(tmp_path: Path) -> None:
-    with dynamic_provider({}, tmp_path):
+    with forks({}, tmp_path):
         server = fork_server()
         assert server.num_threads() == 1
 
 
 def test_a_provider_ends_with_its_engine(tmp_path: Path) -> None:
-    with dynamic_provider({}, tmp_path) as found:
+    with forks({}, tmp_path) as found:
         with engine() as address:
             pid = int(call(found, address)["pid"])
             assert not ends(pid, 0.7)
         assert ends(pid)
-    with dynamic_provider({}, tmp_path) as found, engine() as address:  # and the next run has another
+    with forks({}, tmp_path) as found, engine() as address:  # and the next run has another
         assert int(call(found, address)["pid"]) != pid
 
 
 _KILLED = """
 import sys, time
 from pathlib import Path
-from automation.fork_server.client import dynamic_provider
-with dynamic_provider({}, Path(sys.argv[1])) as found:
+from automation.fork_server.client import forks
+from tests.automation.forking import ends, fork_server
+with forks({}, Path(sys.argv[1])) as found:
     print(found["PULUMI_DEBUG_PROVIDERS"], flush=True)
     time.sleep(60)
 """
@@ -170,21 +155,21 @@ def test_whose_starter_is_killed_before_an_engine_came_ends_soon(tmp_path: Path)
 
 
 def test_where_what_is_forked_is_killed_the_next_run_starts_another(tmp_path: Path) -> None:
-    with dynamic_provider({}, tmp_path) as found, engine() as address:
+    with forks({}, tmp_path) as found, engine() as address:
         server = fork_server()
         server.kill()
         pid = int(call(found, address)["pid"])  # it goes on
-        with dynamic_provider({}, tmp_path) as other:
+        with forks({}, tmp_path) as other:
             assert int(call(other, address)["pid"]) != pid
     assert ends(pid)
 
 
 def test_a_fork_of_this_process_shares_nothing(tmp_path: Path) -> None:
-    with dynamic_provider({}, tmp_path) as found, engine() as address:
+    with forks({}, tmp_path) as found, engine() as address:
         mine = int(call(found, address)["pid"])
         reading, writing = os.pipe()
         if (child := os.fork()) == 0:
-            with dynamic_provider({}, tmp_path) as other:
+            with forks({}, tmp_path) as other:
                 os.write(writing, json.dumps(other).encode())
             client.end()
             os._exit(0)
@@ -201,7 +186,7 @@ def test_what_waits_for_work_in_vain_ends() -> None:
 
 def test_a_run_after_the_end_of_an_idle_one_is_served(tmp_path: Path) -> None:
     for _ in range(2):
-        with dynamic_provider({}, tmp_path) as found, engine() as address:
+        with forks({}, tmp_path) as found, engine() as address:
             assert call(found, address)["pid"]
         server = fork_server()
         server.send_signal(signal.SIGTERM)
@@ -209,25 +194,25 @@ def test_a_run_after_the_end_of_an_idle_one_is_served(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_while_it_is_asked_leaves_nothing_that_the_next_run_takes_for_its_own(tmp_path: Path) -> None:
-    with dynamic_provider({}, tmp_path), engine() as address:
+    with forks({}, tmp_path), engine() as address:
         server = fork_server()
         server.suspend()
         former = signal.signal(signal.SIGALRM, signal.default_int_handler)
         signal.setitimer(signal.ITIMER_REAL, 0.2)
         try:
-            with pytest.raises(KeyboardInterrupt), dynamic_provider({"MINE": "interrupted"}, tmp_path):
+            with pytest.raises(KeyboardInterrupt), forks({"MINE": "interrupted"}, tmp_path):
                 pass
         finally:
             signal.signal(signal.SIGALRM, former)
-        with dynamic_provider({"MINE": "next"}, tmp_path) as found:
+        with forks({"MINE": "next"}, tmp_path) as found:
             assert call(found, address)["MINE"] == "next"
 
 
 def test_somebody_s_own_attached_providers_stay(tmp_path: Path) -> None:
-    with dynamic_provider({ATTACH: "aws:1234"}, tmp_path) as found, engine() as address:
+    with forks({ATTACH: "aws:1234"}, tmp_path) as found, engine() as address:
         assert found[ATTACH].startswith("aws:1234,pulumi-python:")
         assert call(found, address)["pid"]
-    with dynamic_provider({ATTACH: "pulumi-python:1234"}, tmp_path) as found:
+    with forks({ATTACH: "pulumi-python:1234"}, tmp_path) as found:
         assert found == {}
 
 
@@ -245,13 +230,13 @@ def test_what_has_ended_is_started_ahead_of_the_next_run() -> None:
 def test_on_another_system_nothing_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_SUPPORTED", False)
     client.prepare()
-    with dynamic_provider({}, tmp_path) as found:
+    with forks({}, tmp_path) as found:
         assert found == {}
     assert not any("automation.fork_server" in each.cmdline() for each in psutil.Process().children())
 
 
 def test_where_there_can_be_none_the_engine_starts_its_own(tmp_path: Path) -> None:
-    with dynamic_provider({}, tmp_path / "gone") as found:
+    with forks({}, tmp_path / "gone") as found:
         assert found == {}
-    with dynamic_provider({}, tmp_path) as found:
+    with forks({}, tmp_path) as found:
         assert found

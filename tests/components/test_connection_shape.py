@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dataloop_sts import policies
-from dataloop_sts.guard import GuardRequest
+from dataloop_sts.steps.guard import GuardRequest
 from tests.components.declared import SECRET, SEEN_ACCOUNT_ID, UNIQUE_ID, Declared, declare
 from tests.unit.spec_examples import driver, spec
 

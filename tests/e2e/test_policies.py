@@ -19,9 +19,9 @@ from automation.connection import Connection
 from automation.environment import Environment, EnvironmentSettings
 from automation.errors import PolicyViolated
 from automation.events import Hearing
-from dataloop_sts import steps
 from dataloop_sts.rules import resources, stack
 from dataloop_sts.spec import ConnectionSpec
+from dataloop_sts.steps import frame
 from tests.e2e.errors_page import is_printed
 from tests.e2e.harness import CHECKOUT, Project
 
@@ -72,8 +72,8 @@ class Programs:
             aws.s3.BucketPublicAccessBlock(f"{name}-block", bucket=bucket.bucket, opts=self.opts, **PRIVATE)
         if guarded:
             after = pulumi.ResourceOptions(depends_on=[bucket])
-            local.Command(f"{name}-emptied", delete=steps.command("empty_bucket"), opts=after)
-            local.Command(f"{name}-guard", delete=steps.command("guard"), opts=after)
+            local.Command(f"{name}-emptied", delete=frame.command("empty_bucket"), opts=after)
+            local.Command(f"{name}-guard", delete=frame.command("guard"), opts=after)
         return bucket
 
     def role(self, name: str, principal: pulumi.Input[str]) -> aws.iam.Role:
@@ -86,7 +86,7 @@ class Programs:
 
     def described(self, name: str, description: pulumi.Input[str]) -> None:
         stdin = pulumi.Output.json_dumps({"description": description})
-        local.Command(name, create=steps.command("key_description", "write"), stdin=stdin)
+        local.Command(name, create=frame.command("key_description", "write"), stdin=stdin)
 
     def known(self) -> None:
         """One for each policy, under its name; what they violate is known in a preview."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dataloop_sts import steps
 from dataloop_sts.rules import declared as types
 from dataloop_sts.rules import resources, stack
 from dataloop_sts.rules.declared import Declared
+from dataloop_sts.steps import frame
 from tests.policy.resources import ACCOUNT, allow, declared, document, trusting
 
 BLOCK = {"blockPublicAcls": True, "blockPublicPolicy": True, "ignorePublicAcls": True, "restrictPublicBuckets": True}
@@ -92,11 +92,11 @@ def test_what_takes_a_user_s_policies_away_is_not() -> None:
 
 @pytest.mark.parametrize("request_", ['{"description": "for somebody"}', "{}", "no JSON", None])
 def test_a_key_s_description_without_dataloop_is_refused(request_: str | None) -> None:
-    create = steps.command("key_description", "write")
+    create = frame.command("key_description", "write")
     assert broken(declared(types.COMMAND, create=create, stdin=request_)) == {"key-description"}
     named = '{"description": "DataLoop reads S3"}'
     assert broken(declared(types.COMMAND, create=create, stdin=named)) == set()
-    assert broken(declared(types.COMMAND, create=steps.command("verify"), stdin=request_)) == set()
+    assert broken(declared(types.COMMAND, create=frame.command("verify"), stdin=request_)) == set()
 
 
 @pytest.mark.parametrize("type_", types.BUCKETS)
@@ -130,8 +130,8 @@ def test_a_region_is_refused_where_it_is_not_one_of_those_that_are_set() -> None
 def a_bucket(name: str = "bucket") -> list[Declared]:
     bucket = declared(types.BUCKETS[0], name, bucket=name)
     block = declared(types.ACCESS_BLOCK, f"{name}-block", bucket=bucket)
-    emptied = declared(types.COMMAND, f"{name}-emptied", after=(bucket,), delete=steps.command("empty_bucket"))
-    guard = declared(types.COMMAND, "guard", after=(bucket,), delete=steps.command("guard"))
+    emptied = declared(types.COMMAND, f"{name}-emptied", after=(bucket,), delete=frame.command("empty_bucket"))
+    guard = declared(types.COMMAND, "guard", after=(bucket,), delete=frame.command("guard"))
     return [bucket, block, emptied, guard]
 
 
@@ -164,7 +164,7 @@ def test_an_attached_policy_has_to_be_declared() -> None:
 
 def test_an_access_key_needs_a_description() -> None:
     key, other = declared(types.ACCESS_KEY, "key-1"), declared(types.ACCESS_KEY, "key-2")
-    described = declared(types.COMMAND, after=(key,), delete=steps.command("key_description", "remove"))
+    described = declared(types.COMMAND, after=(key,), delete=frame.command("key_description", "remove"))
     assert broken_together(key, described) == {}
     assert broken_together(key, other, described) == {"key-description-present": ["key-2"]}
 
@@ -209,6 +209,6 @@ def test_every_rule_has_a_name_of_its_own() -> None:
 
 
 def test_the_steps_that_the_rules_look_for_are_those_that_the_components_declare() -> None:
-    assert types.DESCRIBES in steps.command("key_description", "write")
-    assert types.EMPTIES in steps.command("empty_bucket")
-    assert types.GUARDS in steps.command("guard")
+    assert types.DESCRIBES in frame.command("key_description", "write")
+    assert types.EMPTIES in frame.command("empty_bucket")
+    assert types.GUARDS in frame.command("guard")

@@ -15,13 +15,13 @@ import pytest
 from dataloop_sts.aws import Aws, account_of, failure
 from dataloop_sts.dataloop import DataloopClient
 from dataloop_sts.deployer import deployer_document, deployer_trust
-from dataloop_sts.empty_bucket import EmptyBucketRequest, empty_bucket
 from dataloop_sts.errors import AwsError
-from dataloop_sts.guard import GuardRequest, guard
-from dataloop_sts.key_description import DescriptionRequest, write
 from dataloop_sts.preflight import PreflightRequest
 from dataloop_sts.spec import ConnectionSpec
 from dataloop_sts.spec_parts import DeployRoleSpec
+from dataloop_sts.steps.empty_bucket import EmptyBucketRequest, empty_bucket
+from dataloop_sts.steps.guard import GuardRequest, guard
+from dataloop_sts.steps.key_description import DescriptionRequest, write
 from tests.steps.aws_world import REGION, World
 from tests.steps.looking import look, problems
 

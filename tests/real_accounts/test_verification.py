@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dataloop_sts import verify as verification
-from dataloop_sts.verify import Report, VerificationRequest, verify
+from dataloop_sts.steps import verify as verification
+from dataloop_sts.steps.verify import Report, VerificationRequest, verify
 from tests.steps.aws_world import Connected, World
 from tests.steps.verifying import failed, request_of
 

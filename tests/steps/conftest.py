@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from automation.fork_server.client import forks
 from dataloop_sts.preflight import ConnectionNames, PreflightRequest
 from sandbox.aws.server import AwsServer
 from sandbox.dataloop.server import DataloopServer
 from tests.steps.aws_world import REGION, World, servers, world_of
 from tests.steps.looking import place
+from tests.steps.starting import Starting
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +31,19 @@ def world(running: tuple[AwsServer, DataloopServer], monkeypatch: pytest.MonkeyP
     """Names, clients and an environment of the test's own."""
     with world_of(running, monkeypatch) as ready:
         yield ready
+
+
+@pytest.fixture(params=["a process of its own", "handed over"])
+def starting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Starting]:
+    """The two ways in which a step is run."""
+    if request.param == "a process of its own":
+        yield Starting({})
+        return
+    if sys.platform != "linux":
+        pytest.skip("a step is handed over on Linux alone")
+    with forks({}, tmp_path) as found:
+        assert found
+        yield Starting(found)
 
 
 @pytest.fixture

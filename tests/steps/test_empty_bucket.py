@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from moto.s3.models import s3_backends
 
-from dataloop_sts.empty_bucket import EmptyBucketRequest, empty_bucket
 from dataloop_sts.errors import AwsError, GuardRefused
 from dataloop_sts.losses import CONFIRM_VARIABLE, objects_lost
+from dataloop_sts.steps.empty_bucket import EmptyBucketRequest, empty_bucket
 from tests.steps.aws_world import REGION, World
 
 
@@ -59,7 +59,7 @@ def test_what_a_customer_puts_there_after_the_look_stays(world: World, monkeypat
         world.put("late")
         return found
 
-    monkeypatch.setattr("dataloop_sts.empty_bucket.objects_lost", look_and_be_late)
+    monkeypatch.setattr("dataloop_sts.steps.empty_bucket.objects_lost", look_and_be_late)
     empty(world)
     assert world.keys(f"bucket-{world.tag}") == ["late"]
 

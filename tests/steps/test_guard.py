@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -12,9 +10,10 @@ from moto.s3.models import s3_backends
 
 from dataloop_sts.dataloop import DataloopClient, NewDriver
 from dataloop_sts.errors import AwsError, Forbidden, GuardRefused, UnexpectedAnswer
-from dataloop_sts.guard import GuardRequest, guard
 from dataloop_sts.losses import CONFIRM_VARIABLE
+from dataloop_sts.steps.guard import GuardRequest, guard
 from tests.steps.aws_world import REGION, World
+from tests.steps.starting import Starting
 
 
 @pytest.fixture
@@ -222,17 +221,11 @@ def test_datasets_that_may_not_be_looked_at_are_not_taken_for_none(world: World,
             ask(world, registered)
 
 
-def test_the_step_says_in_one_line_what_it_refuses(world: World, registered: dict[str, Any]) -> None:
+def test_the_step_says_in_one_line_what_it_refuses(
+    world: World, registered: dict[str, Any], starting: Starting
+) -> None:
     world.put("a")
-    done = subprocess.run(
-        [sys.executable, "-m", "dataloop_sts.guard"],
-        input=json.dumps(registered),
-        env={"PATH": "/usr/bin:/bin", **world.environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = starting.run("guard", json.dumps(registered), world)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"The destroy of {world.tag} is refused")
     assert done.stderr.count("\n") == 1

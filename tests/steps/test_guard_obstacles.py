@@ -11,10 +11,10 @@ import pytest
 from botocore import xform_name
 
 from dataloop_sts.errors import AwsError, GuardRefused
-from dataloop_sts.guard import GuardRequest, guard
 from dataloop_sts.live.iam_policies import look_at_policy
 from dataloop_sts.live.identity import look_at_role, look_at_user
 from dataloop_sts.losses import CONFIRM_VARIABLE
+from dataloop_sts.steps.guard import GuardRequest, guard
 from tests.steps.aws_world import REGION, Connected, World
 
 DOCUMENT = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}'

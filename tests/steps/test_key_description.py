@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from dataloop_sts.errors import AwsError
-from dataloop_sts.key_description import PREVIOUS_VARIABLE, DescriptionRequest, remove, write
+from dataloop_sts.steps.key_description import PREVIOUS_VARIABLE, DescriptionRequest, remove, write
 from tests.steps.aws_world import REGION, World
+from tests.steps.starting import Starting
 
 KEY, OTHER_KEY = "AKIAIOSFODNN7EXAMPLE", "AKIAI44QH8DHBEXAMPLE"
 
@@ -82,16 +80,8 @@ def test_a_user_that_does_not_appear_in_time_is_an_error_that_names_it(world: Wo
 
 @pytest.mark.usefixtures("user")
 @pytest.mark.parametrize("verb", ["write", "remove"])
-def test_the_step_runs_as_a_process(verb: str, world: World) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "dataloop_sts.key_description", verb],
-        input=request(world).model_dump_json(),
-        env={"PATH": "/usr/bin:/bin", **world.environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def test_the_step_runs_as_a_process(verb: str, world: World, starting: Starting) -> None:
+    done = starting.run(f"key_description {verb}", request(world).model_dump_json(), world)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (f"{KEY}\n" if verb == "write" else "")
     assert (KEY in tags(world)) is (verb == "write")

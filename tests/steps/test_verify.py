@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dataloop_sts.aws import Aws
-from dataloop_sts.verify import verify
+from dataloop_sts.steps.verify import verify
 from tests.steps.aws_world import World
 from tests.steps.verifying import failed, request_of
 

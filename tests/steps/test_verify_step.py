@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from tests.steps.aws_world import Connected, World
+from tests.steps.starting import Starting
 from tests.steps.verifying import request_of
-
-
-def run_as_process(stdin: str, world: World, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs the step as pulumi-command does: a process, the request on its standard input."""
-    return subprocess.run(
-        [sys.executable, "-m", "dataloop_sts.verify"],
-        input=stdin,
-        env={"PATH": "/usr/bin:/bin", **world.environment, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def stdin_of(connected: Connected) -> str:
@@ -31,9 +17,9 @@ def stdin_of(connected: Connected) -> str:
     return json.dumps(document)
 
 
-def test_the_step_prints_a_report_without_secrets_and_exits_with_0(world: World) -> None:
+def test_the_step_prints_a_report_without_secrets_and_exits_with_0(world: World, starting: Starting) -> None:
     connected = world.connect(prefix="raw")
-    done = run_as_process(stdin_of(connected), world)
+    done = starting.run("verify", stdin_of(connected), world)
     assert (done.returncode, done.stderr) == (0, "")
     report = json.loads(done.stdout)
     assert report["ok"] is True
@@ -42,10 +28,12 @@ def test_the_step_prints_a_report_without_secrets_and_exits_with_0(world: World)
     assert connected.secret not in done.stdout
 
 
-def test_the_step_exits_with_1_and_names_the_check_that_failed_last_and_in_one_line(world: World) -> None:
+def test_the_step_exits_with_1_and_names_the_check_that_failed_last_and_in_one_line(
+    world: World, starting: Starting
+) -> None:
     connected = world.connect()
     world.also_grant(connected.role, "s3:DeleteObject", "*")
-    done = run_as_process(stdin_of(connected), world)
+    done = starting.run("verify", stdin_of(connected), world)
     assert done.returncode == 1
     assert done.stdout == ""
     report, reason = done.stderr.splitlines()
@@ -55,16 +43,16 @@ def test_the_step_exits_with_1_and_names_the_check_that_failed_last_and_in_one_l
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"region": 7, "secret_access_key": "hush-hush"}'])
-def test_a_bad_request_is_one_line_and_exit_code_1(text: str, world: World) -> None:
-    done = run_as_process(text, world)
+def test_a_bad_request_is_one_line_and_exit_code_1(text: str, world: World, starting: Starting) -> None:
+    done = starting.run("verify", text, world)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("The step's request on standard input is not valid at: ")
     assert done.stderr.count("\n") == 1
     assert "hush-hush" not in done.stderr
 
 
-def test_a_setting_that_makes_no_sense_is_one_line_and_exit_code_1(world: World) -> None:
-    done = run_as_process(stdin_of(world.connect()), world, DATALOOP_STS_SETTLE_SECONDS="soon")
+def test_a_setting_that_makes_no_sense_is_one_line_and_exit_code_1(world: World, starting: Starting) -> None:
+    done = starting.run("verify", stdin_of(world.connect()), world, DATALOOP_STS_SETTLE_SECONDS="soon")
     assert done.returncode == 1
     assert "DATALOOP_STS_SETTLE_SECONDS" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from dataloop_sts.verify import Report, Target, VerificationRequest
+from dataloop_sts.steps.verify import Report, Target, VerificationRequest
 from tests.steps.aws_world import REGION, Connected
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from dataloop_sts import steps, waiting
+from dataloop_sts import waiting
 from dataloop_sts.errors import AwsError, InvalidSetting
+from dataloop_sts.steps import frame
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
-class Asked(steps.Request):
+class Asked(frame.Request):
     """A request as a step may have one."""
 
     region: str
@@ -34,10 +35,10 @@ def stdin(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 def test_a_step_gets_its_request_and_its_exit_code_is_passed_on(stdin: io.StringIO) -> None:
     seen: list[Asked] = []
-    assert steps.run(Asked, lambda request: seen.append(request)) == 0
+    assert frame.run(Asked, lambda request: seen.append(request)) == 0
     assert seen[0].region == "eu-west-1"
     stdin.seek(0)
-    assert steps.run(Asked, lambda request: 3) == 3
+    assert frame.run(Asked, lambda request: 3) == 3
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_bad_request_is_one_line_that_names_the_place_and_quotes_nothing(
     text: str, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
-    assert steps.run(Asked, lambda request: 0) == 1
+    assert frame.run(Asked, lambda request: 0) == 1
     written = capsys.readouterr()
     assert written.err == f"The step's request on standard input is not valid at: {place}.\n"
     assert written.out == ""
@@ -66,7 +67,7 @@ def test_an_error_of_a_step_is_one_line_without_its_secrets(capsys: pytest.Captu
     def fail(request: Asked) -> None:
         raise AwsError(f"Cannot sign:\nsecret_access_key={request.secret_access_key.get_secret_value()} is wrong")
 
-    assert steps.run(Asked, fail) == 1
+    assert frame.run(Asked, fail) == 1
     written = capsys.readouterr()
     assert written.err == "Cannot sign: secret_access_key=*** is wrong\n"
 
@@ -76,21 +77,21 @@ def test_an_interrupted_step_says_so_and_fails(capsys: pytest.CaptureFixture[str
     def interrupt(request: Asked) -> None:
         raise KeyboardInterrupt
 
-    assert steps.run(Asked, interrupt) == 1
+    assert frame.run(Asked, interrupt) == 1
     assert capsys.readouterr().err == "Interrupted.\n"
 
 
 def test_a_step_is_run_by_a_constant_command_line() -> None:
-    assert steps.command("key_description", "write") == "python -m dataloop_sts.key_description write"
+    assert frame.command("key_description", "write") == "python -m dataloop_sts.key_description write"
 
 
 def test_the_python_on_path_has_to_be_the_one_that_runs_the_program(tmp_path: Path) -> None:
     other = tmp_path / "python"
     other.write_text("#!/bin/sh\n", encoding="utf-8")
     other.chmod(0o755)
-    assert steps.python_problem(str(Path(sys.executable).parent)) is None
-    assert str(other) in (steps.python_problem(str(tmp_path)) or "")
-    assert "missing" in (steps.python_problem("") or "")
+    assert frame.python_problem(str(Path(sys.executable).parent)) is None
+    assert str(other) in (frame.python_problem(str(tmp_path)) or "")
+    assert "missing" in (frame.python_problem("") or "")
 
 
 @pytest.fixture
