@@ -23,7 +23,7 @@ _GROUPS: dict[str, list[str]] = {
     "What calls give": [
         *("automation.Outcome", "automation.Step", "automation.PastRun"),
         *("automation.Rotation", "automation.rotation.KeyInUse"),
-        *("automation.Finding", "dataloop_sts.verify.Report", "dataloop_sts.verify.Check"),
+        *("automation.Finding", "dataloop_sts.steps.verify.Report", "dataloop_sts.steps.verify.Check"),
         *("dataloop_sts.audit.Report", "dataloop_sts.audit.Finding"),
     ],
     "Environments and records": [
