@@ -11,13 +11,15 @@ import gzip
 import os
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from automation import deployment
+from automation import deployment, room
+from automation.engine import Stop
 from automation.environment import Environment
 from automation.errors import StackError
 from automation.stores import Store, locks_folder, store_of
@@ -152,7 +154,7 @@ class Backend:
         return self._known(_outputs, stack)
 
     def cut_short(self, stack: str) -> tuple[str, ...]:
-        """What a killed run was writing of a stack's state: the files, all of which the engine does better without."""
+        """What a run was writing when it was killed or the disk was full: files that the engine does better without."""
         return self._known(_cut_short, stack) or ()
 
     def require_room(self) -> None:
@@ -163,6 +165,10 @@ class Backend:
         """
         if self.store:
             self.store.require_room()
+
+    def watching_room(self, stop: Stop) -> AbstractContextManager[None]:
+        """Asks a run to end where the disk gets nearly full in the middle of it, while its state can still be kept."""
+        return room.watched(self.store, stop) if self.store else nullcontext()
 
     def require(self) -> None:
         """Makes sure that the backend can be reached and has room; to be called where many customers are run in it.
@@ -191,7 +197,7 @@ def _is_there(store: Store, stack: str) -> bool:
 
 def _cut_short(store: Store, stack: str) -> tuple[str, ...]:
     states = [f"{_path(stack)}{suffix}" for suffix in _COMPRESSIONS]
-    return tuple(filter(None, map(store.broken_attributes, states)))
+    return (*filter(None, map(store.broken_attributes, states)), *store.unfinished(locks_folder(PROJECT, stack)))
 
 
 def _read(store: Store, stack: str) -> StackFiles:

@@ -53,6 +53,10 @@ _MENDS = (
         "A kill came while the state was written: `dataloop-sts repair`, then the same command.",
     ),
     (
+        re.compile(r"error: unexpected end of JSON input"),
+        "A lock was cut short by a kill or a full disk: `dataloop-sts repair`, then the same command.",
+    ),
+    (
         re.compile(r'unable to open state directory|read "\.pulumi/meta\.yaml"|unable to check if bucket'),
         "The backend is out of reach: mount it, check the network and its credentials, or correct backend_url or "
         "PULUMI_BACKEND_URL.",

@@ -49,11 +49,13 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked = False
+        self.because = ""
         self.timed_out = False
         self._wake = threading.Event()
 
-    def ask(self) -> None:
-        """Asks."""
+    def ask(self, because: str = "") -> None:
+        """Asks; ``because`` says why, where it is not for whoever runs it to know."""
+        self.because = self.because or because
         self.asked = True
         self._wake.set()
 
@@ -149,11 +151,12 @@ def _ran(
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             stop.timed_out = not stop._wake.wait(left)
     finally:
-        if process.poll() is None:
+        if early := process.poll() is None:
             _end(process)
         for reader in readers:
             reader.join(_READ_OUT_S)
-    return process.returncode, "\n".join(said)
+    # an engine that is interrupted at its very beginning does nothing, and says that all went well (3.274, destroy)
+    return process.returncode or (-signal.SIGINT if early else 0), "\n".join(said)
 
 
 _READ_OUT_S = 5.0  # of a program that has ended: a process that it left could hold its outputs open for ever
@@ -232,6 +235,13 @@ def _served(
         yield arguments, variables
 
 
+def _words(lines: list[str]) -> str:
+    """What an error says that begins with the first line: all of several, the last line where it is a step's."""
+    if lines[0].endswith("errors occurred:"):
+        return "; ".join(lines[1:])
+    return lines[-1] if lines[0].endswith(":") else lines[0].removeprefix("error:").strip()
+
+
 # What the CLI says besides, wherever something failed.
 _FOLLOWING = ("update failed", "preview failed", "Resource monitor has terminated, shutting down")
 
@@ -240,10 +250,7 @@ def _reason(output: str) -> str:
     """The CLI's own words out of all that it printed; of a step that failed the step's last line, with its mend."""
     paragraphs = [[line.strip() for line in part.splitlines()] for part in re.split(r"\n\s*\n", output.strip())]
     said = [
-        lines[-1] if line.endswith(":") else line.removeprefix("error:").strip()
-        for lines in paragraphs
-        for line in lines
-        if line.startswith("error:")
+        _words(lines[number:]) for lines in paragraphs for number, line in enumerate(lines) if line.startswith("error:")
     ]
     specific = [words for words in said if words not in _FOLLOWING]
     return one_line("; ".join(dict.fromkeys(specific or said)) or " ".join(paragraphs[-1][-5:]), limit=None)

@@ -250,8 +250,9 @@ class Stack:
         hearing = Hearing(self.on_event, of_preview=command == "preview")
         workspace, urls = self._workspace, list[str]()
         own = self.variables()
+        backend = Backend.of(self.environment)
         if command != "preview":
-            Backend.of(self.environment).require_room()
+            backend.require_room()
 
         def say(line: str) -> None:
             if found := _URL.search(line):
@@ -259,7 +260,7 @@ class Stack:
             if self.on_output and NO_STACK not in line:  # a stack that is not there yet is made in a moment
                 self.on_output(line)
 
-        with under_way.only_run(self._key) as stop:
+        with under_way.only_run(self._key) as stop, backend.watching_room(stop):
             ends: dict[str, Any] = {"stop": stop, "limit": self._limit}
             run = partial(
                 workspace.run,

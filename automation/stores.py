@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import tempfile
+import time
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +19,14 @@ from dataloop_sts.aws import aws_errors
 
 ROOM = 64 << 20
 """Bytes that a disk needs before a run: some hundred times a state, since other programs write to it meanwhile."""
+RESERVE = 16 << 20
+"""Bytes below which a run is ended while its state can still be kept."""
+HELD = 4 << 20
+"""Bytes that each run holds for its end, some tens of states: a disk may fill up between two looks."""
 _ATTRIBUTES = ".attrs"
+_BEGUN = re.compile(r".+\.(?P<ns>[0-9a-f]{16})\.tmp")
+_WRITTEN_S = 5.0
+"""How long the write of a file of some hundred bytes may take."""
 
 
 class Store(Protocol):
@@ -32,8 +44,17 @@ class Store(Protocol):
     def broken_attributes(self, path: str) -> str | None:
         """What is kept beside a file and was cut short by a kill, so that the engine cannot read the file: its path."""
 
+    def unfinished(self, folder: str) -> list[str]:
+        """The paths of what somebody began to write in a folder and never will end."""
+
     def require_room(self) -> None:
         """Raises StackError where it cannot hold what a run will write, as far as that can be told."""
+
+    def nearly_full(self) -> str:
+        """In words that a run under way should end while its state can still be kept; empty where it need not."""
+
+    def held_room(self) -> AbstractContextManager[object]:
+        """Keeps some room from others while it lasts, for a run to end with."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +98,17 @@ class LocalStore:
             return beside
         return None
 
+    def unfinished(self, folder: str) -> list[str]:
+        """See :class:`Store`; waits for what is being written now.
+
+        gocloud.dev names it by the moment: https://github.com/google/go-cloud/blob/master/blob/fileblob/fileblob.go
+        """
+        begun = {name: int(found["ns"], 16) / 1e9 for name in self.names(folder) if (found := _BEGUN.fullmatch(name))}
+        if not begun:
+            return []
+        time.sleep(min(_WRITTEN_S, max(0.0, max(begun.values()) + _WRITTEN_S - time.time())))
+        return [f"{folder}/{name}" for name in self.names(folder) if name in begun]
+
     def require_room(self) -> None:
         """See :class:`Store`.
 
@@ -84,15 +116,34 @@ class LocalStore:
         write of gocloud.dev that fails is closed, and so renamed, all the same (engine 3.274).
         https://github.com/google/go-cloud/blob/master/blob/blob.go
         """
-        try:
-            free = shutil.disk_usage(self.root).free
-        except OSError as error:
-            raise self._unreadable(error) from None
+        free = self._free()
         if free < ROOM:
             raise StackError(
                 f"The disk of the backend {self.root} has {free >> 20} MiB left, and a run needs {ROOM >> 20}, or the "
                 "state could be lost: make room. Nothing was begun."
             )
+
+    def nearly_full(self) -> str:
+        """See :class:`Store`."""
+        free = self._free()
+        if free >= RESERVE:
+            return ""
+        return f"the disk of the backend {self.root} has {free >> 20} MiB left, or the state could have been lost"
+
+    def held_room(self) -> AbstractContextManager[object]:
+        """See :class:`Store`; in a file that has no name, so that it goes with this process however that ends."""
+        with ExitStack() as made:
+            with suppress(OSError):  # a file system that cannot
+                file = made.enter_context(tempfile.TemporaryFile(dir=self.root))
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, HELD)
+            return made.pop_all()
+
+    def _free(self) -> int:
+        try:
+            return shutil.disk_usage(self.root).free
+        except OSError as error:
+            raise self._unreadable(error) from None
 
     def _unreadable(self, error: OSError) -> StackError:
         return StackError(
@@ -133,8 +184,20 @@ class S3Store:
     def broken_attributes(self, path: str) -> str | None:
         """See :class:`Store`; a bucket keeps them with the object."""
 
+    def unfinished(self, folder: str) -> list[str]:
+        """See :class:`Store`; in a bucket there is nothing until all of it is."""
+        return []
+
     def require_room(self) -> None:
         """See :class:`Store`; a bucket has always room."""
+
+    def nearly_full(self) -> str:
+        """See :class:`Store`; a bucket never is."""
+        return ""
+
+    def held_room(self) -> AbstractContextManager[object]:
+        """See :class:`Store`; a bucket needs none."""
+        return nullcontext()
 
 
 def store_of(backend_url: str) -> Store | None:

@@ -15,7 +15,7 @@ from automation import diagnosis, engine
 from automation.diagnosis import Diagnostic
 from automation.engine import CommandFailed, Stop
 from automation.environment import Environment
-from automation.errors import Interrupted, NoSuchStack, StackError, TimedOut
+from automation.errors import EngineFailed, Interrupted, NoSuchStack, StackError, TimedOut
 from automation.files import write_whole
 from automation.records import CONFIG_KEY, SANDBOX_KEY
 from dataloop_sts.spec import ConnectionSpec
@@ -145,6 +145,10 @@ class Workspace:
                 [*arguments, "--stack", self.stack], self.folder, known, stop=stop, deadline=deadline, **options
             )
         except CommandFailed as error:
+            if stop.because:
+                raise EngineFailed(
+                    f"Stack {self.stack}: the run was ended: {stop.because}. Make room there. {_FOLLOWING}"
+                ) from None
             if stop.asked:
                 raise Interrupted(f"Stack {self.stack}: the run was interrupted. {_FOLLOWING}") from None
             if limit and stop.timed_out:

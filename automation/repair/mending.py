@@ -82,9 +82,7 @@ def _mend_files(files: LockFiles, stack: str) -> Iterator[Finding]:
     for path in Backend(files.store).cut_short(stack):
         files.store.remove(path)
         name = path.rpartition("/")[2]
-        yield Finding(
-            f"{name} was cut short by a kill, and was removed: the state beside it is whole, and needs it not."
-        )
+        yield Finding(f"{name} was cut short by a kill or a full disk, and was removed: the stack does without it.")
 
 
 def _mend_state(

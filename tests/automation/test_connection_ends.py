@@ -13,7 +13,7 @@ import pytest
 from automation import engine
 from automation.connection import Connection
 from automation.environment import Environment
-from automation.errors import Interrupted, StackError, TimedOut
+from automation.errors import EngineFailed, Interrupted, StackError, TimedOut
 from dataloop_sts import program  # noqa: F401 - loads the SDK, which takes most of the second that a run has here
 from dataloop_sts.errors import InvalidSetting
 from dataloop_sts.spec import ConnectionSpec
@@ -84,6 +84,23 @@ def test_a_run_that_heeds_the_interrupt_is_left_to_end_by_itself(
         _connection(tmp_path, timeout_s=1).refresh()
     assert said.read_text() == "ended\n"
     assert _is_gone(child)
+
+
+def test_an_interrupted_run_that_says_all_went_well_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So says the engine of a destroy that it had not begun."""
+    _install(tmp_path, monkeypatch, "trap 'kill $!; exit 0' INT")
+    with pytest.raises(TimedOut):
+        _connection(tmp_path, timeout_s=1).destroy()
+
+
+def test_several_errors_of_the_cli_are_all_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _install(
+        tmp_path, monkeypatch, r"printf 'error: 2 errors occurred:\n    1) write x: no room\n    2) Unknown\n'; exit 1"
+    )
+    with pytest.raises(EngineFailed, match=r"^Stack dev\.acme: 1\) write x: no room; 2\) Unknown$"):
+        _connection(tmp_path).refresh()
 
 
 def test_cancel_ends_the_run_of_another_thread_and_waits_for_it(tmp_path: Path, child: Path) -> None:

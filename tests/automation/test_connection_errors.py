@@ -165,6 +165,7 @@ def test_a_lock_says_who_holds_it_and_since_when() -> None:
         ('read ".pulumi/meta.yaml": blob (key ".pulumi/meta.yaml") (code=Unknown)', "The backend is out of reach"),
         ("failed to save snapshot: write /x.tmp: no space left on device", "Make room there, then run"),
         ("failed to load checkpoint: place 1: unexpected end of JSON input", "The state was cut short: see docs"),
+        ("unexpected end of JSON input", "A lock was cut short by a kill or a full disk: `dataloop-sts repair`, then"),
         ("failed to load checkpoint: EOF", "A kill came while the state was written"),
         ("failed to load checkpoint: blob (code=Unknown): unexpected EOF", "A kill came while the state was written"),
     ],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -151,7 +153,7 @@ def test_what_keeps_one_customer_from_being_run_is_told_and_the_other_is_done(em
 
     # what a kill has cut short beside the state, which is whole: the engine reads nothing until it is gone
     beside = customers.state(a).with_name(f"dev.{a}.json.attrs")
-    mended = f"dev.{a}.json.attrs was cut short by a kill, and was removed: the state beside it is whole"
+    mended = f"dev.{a}.json.attrs was cut short by a kill or a full disk, and was removed: the stack does without it."
     for left in (b"", b'{"user.cache_control":'):
         beside.write_bytes(left)
         said = customers.run("preview", a)
@@ -162,4 +164,18 @@ def test_what_keeps_one_customer_from_being_run_is_told_and_the_other_is_done(em
     customers.write(a)
     rows = customers.fleet("up", code=0)
     assert _told(rows) == ["succeeded", "unchanged"]
-    assert [text.partition(",")[0] for text in rows[0]["repaired"]] == [mended.partition(",")[0]]
+    assert rows[0]["repaired"] == [mended]
+
+    # and a lock that was begun and never ended: the engine takes it for one, and cannot read it
+    began = f"{secrets.token_hex(8)}.json.{time.time_ns() - 3_600_000_000_000:x}.tmp"
+    locks = customers.backend / ".pulumi" / "locks" / "organization" / "dataloop-sts" / f"dev.{a}"
+    (locks / began).write_bytes(b"")
+    said = customers.run("up", a)
+    assert said.code == 1 and "A lock was cut short by a kill or a full disk: `dataloop-sts repair`, then" in said.error
+    said = customers.run("repair", a)
+    assert said.code == 0 and f"{began} was cut short by a kill or a full disk, and was removed" in said.out
+    (locks / began).write_bytes(b"")
+    customers.write(a, access_key={"description": "DataLoop the third"})
+    rows = customers.fleet("up", code=0)
+    assert _told(rows) == ["succeeded", "unchanged"]
+    assert [text.partition(" was")[0] for text in rows[0]["repaired"]] == [began]

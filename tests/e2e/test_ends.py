@@ -1,21 +1,23 @@
-"""A run that is terminated, or takes too long, ends cleanly on the real engine, and the next one goes on with it."""
+"""A run that is terminated, takes too long or runs out of room ends cleanly on the real engine; the next goes on."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import threading
 from unittest import mock
 
 import psutil
 import pytest
 
 from automation import Connection, Environment, find
-from automation.errors import TimedOut
+from automation.errors import EngineFailed, TimedOut
 from tests.e2e.harness import Project, eventually
 
 
-def test_a_run_that_is_terminated_or_over_its_time_writes_its_state_and_frees_its_lock(empty_project: Project) -> None:
+def test_a_run_that_is_ended_early_writes_its_state_and_frees_its_lock(empty_project: Project) -> None:
     project, customer = empty_project, f"ends-{empty_project.customer}"
     project.write_record(customer)
     backend = project.backend / ".pulumi"
@@ -56,10 +58,23 @@ def test_a_run_that_is_terminated_or_over_its_time_writes_its_state_and_frees_it
     assert_ended_cleanly(among="integration")
     assert called("POST")
 
-    # a limit of time, by the API; the driver's call is let come back likewise
-    project.world.fault("POST", "/drivers/test$", delay_s=20, times=1)
     with mock.patch.dict(os.environ, project.environment):
         environment = Environment.of("dev", project.folder)
+
+        # other programs fill the backend's disk, while the driver is tested
+        usage, scarce = shutil.disk_usage(backend), threading.Event()
+        room = mock.patch("shutil.disk_usage", lambda _: usage._replace(free=(5 if scarce.is_set() else 99) << 20))
+        project.world.fault("POST", "/drivers/test$", delay_s=4, times=1)
+        connection = Connection.of(find(environment, customer), on_event=lambda step: scarce.set())
+        with room, pytest.raises(EngineFailed) as full:
+            connection.up()
+        assert "the run was ended: the disk of the backend" in str(full.value)
+        assert "has 5 MiB left, or the state could have been lost. Make room there. " in str(full.value)
+        assert_ended_cleanly(among=customer)
+
+        # a limit of time, by the API; the driver's call is let come back likewise
+        project.write_record(customer, {"allow_delete": True})
+        project.world.fault("PATCH", "/drivers/", delay_s=20, times=1)
         with pytest.raises(TimedOut, match="did not end in 12 s and was interrupted") as caught:
             Connection.of(find(environment, customer), timeout_s=12).up()
         assert caught.value.seconds == 12
