@@ -103,6 +103,9 @@ def summary(report: Report, file: Path) -> None:
     console.print(Text(said), soft_wrap=True)  # a path that is broken cannot be copied
     if report.bad:
         console.print(Text("Once mended, the same command with --only-failed does these."))
+    if report.left_over:
+        who = _named(report.left_over)
+        console.print(Text(f"Not done since an earlier run, and not selected now: {who}. --only-failed does them too."))
 
 
 def _line(console: Console, row: Row) -> None:

@@ -18,9 +18,9 @@ from automation.errors import RecordError
 from automation.fleet import jobs, log
 from automation.fleet.operation import Operation
 from automation.fleet.queue import Limits, Queue
-from automation.fleet.report import Report
+from automation.fleet.report import Report, not_done
 from automation.fleet.rows import Row, not_begun, told
-from automation.records import Record
+from automation.records import Record, record_files
 from automation.unchanged import is_unchanged
 from dataloop_sts.errors import Problem
 
@@ -124,6 +124,7 @@ class _Run:
         self._fleet, self._operation, self._records, self._file = fleet, operation, records, file
         self._began, self._started_at = time.monotonic(), datetime.now(UTC)
         self._rows = {customer: Row(customer, "skipped") for customer in records}
+        self._left_over = self._not_done_before()
         broken = {who: Row(who, "failed", error=told(it)) for who, it in records.items() if isinstance(it, RecordError)}
         valid = {who: it for who, it in records.items() if isinstance(it, Record)}
         unchanged = self._unchanged(valid) if operation.leaves_out_unchanged else {}
@@ -139,7 +140,8 @@ class _Run:
         """The report as it is now."""
         rows = tuple(self._rows.values())
         took = time.monotonic() - self._began
-        return Report(self._fleet.environment.name, self._operation.name, self._started_at, took, rows)
+        environment, operation = self._fleet.environment.name, self._operation.name
+        return Report(environment, operation, self._started_at, took, rows, self._left_over)
 
     def go(self) -> None:
         """Runs to the end."""
@@ -225,6 +227,14 @@ class _Run:
         except OSError as error:
             what = f"{error.strerror}: what was done is done, the same command goes on"
             raise RecordError(f"The report {self._file} cannot be written:", [Problem("", what)]) from None
+
+    def _not_done_before(self) -> tuple[str, ...]:
+        environment = self._fleet.environment
+        try:
+            before = not_done(self._file, environment.name)
+        except RecordError:  # there is none
+            return ()
+        return tuple(sorted(before.intersection(record_files(environment.customers_dir)).difference(self._records)))
 
     def _unchanged(self, records: Mapping[str, Record]) -> dict[str, Row]:
         backend = Backend.of(self._fleet.environment)

@@ -34,6 +34,7 @@ class Report:
         started_at: when the run began.
         duration_s: wall-clock seconds until now.
         rows: one a customer, in the records' order.
+        left_over: who was not done by an earlier run of the operation, and was not selected in this one.
     """
 
     environment: str
@@ -41,6 +42,7 @@ class Report:
     started_at: datetime
     duration_s: float
     rows: tuple[Row, ...]
+    left_over: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -68,7 +70,8 @@ class Report:
             "total": len(self.rows),
             **self.counts,
         }
-        return {"schema": SCHEMA, "summary": summary, "customers": [row.document() for row in self.rows]}
+        rows = [row.document() for row in self.rows]
+        return {"schema": SCHEMA, "summary": summary, "customers": rows, "left_over": list(self.left_over)}
 
     def write(self, file: Path) -> None:
         """Writes it, whole or not at all.
@@ -127,10 +130,11 @@ class _Read(BaseModel):
 
     summary: _Summary
     customers: list[_Customer]
+    left_over: list[str] = []
 
 
 def not_done(file: Path, environment: str) -> frozenset[str]:
-    """The customers that failed, were interrupted or were not begun, as the last report has it.
+    """The customers that failed, were interrupted or were not begun, as the last report has it; those left over too.
 
     Args:
         file: the report.
@@ -150,4 +154,4 @@ def not_done(file: Path, environment: str) -> frozenset[str]:
     if read.summary.environment != environment:
         what = f"name that of {environment} with --report"
         raise RecordError(f"{file} is the report of {read.summary.environment}:", [Problem("", what)])
-    return frozenset(each.customer for each in read.customers if each.outcome not in _GOOD)
+    return frozenset((*(each.customer for each in read.customers if each.outcome not in _GOOD), *read.left_over))

@@ -35,7 +35,7 @@ def report() -> Report:
 
 def test_its_shape_is_fixed(report: Report) -> None:
     document = report.document()
-    assert set(document) == {"schema", "summary", "customers"}
+    assert set(document) == {"schema", "summary", "customers", "left_over"}
     assert document["customers"][0] == {
         "customer": "a",
         "outcome": "succeeded",

@@ -46,6 +46,25 @@ def test_a_broken_record_and_a_failure_are_rows_and_the_others_are_done(customer
     assert all("@" in line["who"] and line["operation"] == "refresh" for line in lines)
 
 
+def test_who_was_not_done_is_not_forgotten_by_a_run_of_others(customers: Customers) -> None:
+    _five(customers)
+    everybody = customers.records()
+
+    def run(names: str, failing: str = "") -> Report:
+        records = {name: everybody[name] for name in names}
+        return Fleet(customers.environment, job=Work(failing=set(failing))).run(REFRESH, records)
+
+    assert run("abcde", failing="bcd").left_over == ()
+    report = run("ab", failing="a")
+    assert report.ok is False
+    assert report.left_over == ("c", "d")
+    assert not_done(Fleet(customers.environment).report_file(REFRESH), "prod") == {"a", "c", "d"}
+    assert run("d").left_over == ("a", "c")
+    (customers.environment.customers_dir / "c.yaml").unlink()  # a customer who has left
+    assert run("e").left_over == ("a",)
+    assert run("abde").left_over == ()
+
+
 def test_the_log_is_only_ever_added_to(customers: Customers) -> None:
     _five(customers)
     fleet = Fleet(customers.environment, job=Work())
