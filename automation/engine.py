@@ -113,7 +113,7 @@ def run(
         code, said = _ran(command, work_dir, {**environment, **found}, hear, stop or Stop(), deadline)
     if code:
         output = redact("\n".join(lines))
-        raise CommandFailed(_reason(output), output)
+        raise CommandFailed(_killed(-code) if code < 0 else _reason(output), output)
     return said
 
 
@@ -244,6 +244,13 @@ def _words(lines: list[str]) -> str:
 
 # What the CLI says besides, wherever something failed.
 _FOLLOWING = ("update failed", "preview failed", "Resource monitor has terminated, shutting down")
+
+
+def _killed(number: int) -> str:
+    return (
+        f"signal {number} ({signal.strsignal(number)}) has ended the Pulumi CLI, for want of memory perhaps: "
+        "`dataloop-sts repair`, then the same command."
+    )
 
 
 def _reason(output: str) -> str:

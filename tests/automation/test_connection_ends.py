@@ -95,6 +95,12 @@ def test_an_interrupted_run_that_says_all_went_well_is_not_believed(
         _connection(tmp_path, timeout_s=1).destroy()
 
 
+def test_a_cli_that_is_killed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _install(tmp_path, monkeypatch, "echo '+ aws:iam:User user creating'; kill -9 $$")
+    with pytest.raises(EngineFailed, match=r"^Stack dev\.acme: signal 9 \(Killed\) has ended the Pulumi CLI, for want"):
+        _connection(tmp_path).refresh()
+
+
 def test_several_errors_of_the_cli_are_all_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _install(
         tmp_path, monkeypatch, r"printf 'error: 2 errors occurred:\n    1) write x: no room\n    2) Unknown\n'; exit 1"
