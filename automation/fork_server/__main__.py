@@ -89,7 +89,8 @@ class _Server:
         child = os.fork()
         if child == 0:
             try:
-                Path("/proc/self/comm").write_text(name)  # what `ps -o comm` and `top` show
+                with suppress(OSError):
+                    Path("/proc/self/comm").write_text(name)  # what `ps -o comm` and `top` show
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 self._listening.close()  # else somebody could wait at it after this server's end
                 work()
