@@ -7,10 +7,15 @@ import time
 import psutil
 
 
-def fork_server() -> psutil.Process:
-    """What is forked."""
-    (server,) = (each for each in psutil.Process().children() if "automation.fork_server" in each.cmdline())
-    return server
+def fork_server(seconds: float = 5) -> psutil.Process:
+    """What is forked; one that was just started has no command line yet."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = [each for each in psutil.Process().children() if "automation.fork_server" in each.cmdline()]
+        if found or time.monotonic() > deadline:
+            (server,) = found
+            return server
+        time.sleep(0.01)
 
 
 def ends(pid: int, seconds: float = 5) -> bool:
