@@ -84,6 +84,7 @@ class _Server:
     def _step(self, connection: socket.socket) -> None:
         with connection:
             self._steps.add(self._forked("sts-step", lambda: step.serve(connection)))
+            self._reap()  # it may have ended before it was known
 
     def _forked(self, name: str, work: Callable[[], None]) -> int:
         child = os.fork()
