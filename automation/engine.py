@@ -54,7 +54,7 @@ class Stop:
         self._wake = threading.Event()
 
     def ask(self, because: str = "") -> None:
-        """Asks; ``because`` says why, where it is not for whoever runs it to know."""
+        """Asks; ``because`` says why and what mends it, where nobody wanted it to end."""
         self.because = self.because or because
         self.asked = True
         self._wake.set()

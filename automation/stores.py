@@ -51,7 +51,7 @@ class Store(Protocol):
         """Raises StackError where it cannot hold what a run will write, as far as that can be told."""
 
     def nearly_full(self) -> str:
-        """In words that a run under way should end while its state can still be kept; empty where it need not."""
+        """Why a run under way should end while its state can still be kept, and the mend; empty where it need not."""
 
     def held_room(self) -> AbstractContextManager[object]:
         """Keeps some room from others while it lasts, for a run to end with."""
@@ -128,7 +128,10 @@ class LocalStore:
         free = self._free()
         if free >= RESERVE:
             return ""
-        return f"the disk of the backend {self.root} has {free >> 20} MiB left, or the state could have been lost"
+        return (
+            f"the disk of the backend {self.root} has {free >> 20} MiB left, and the state could have been lost: make "
+            "room there"
+        )
 
     def held_room(self) -> AbstractContextManager[object]:
         """See :class:`Store`; in a file that has no name, so that it goes with this process however that ends."""

@@ -146,9 +146,7 @@ class Workspace:
             )
         except CommandFailed as error:
             if stop.because:
-                raise EngineFailed(
-                    f"Stack {self.stack}: the run was ended: {stop.because}. Make room there. {_FOLLOWING}"
-                ) from None
+                raise EngineFailed(f"Stack {self.stack}: the run was ended: {stop.because}. {_FOLLOWING}") from None
             if stop.asked:
                 raise Interrupted(f"Stack {self.stack}: the run was interrupted. {_FOLLOWING}") from None
             if limit and stop.timed_out:

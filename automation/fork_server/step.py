@@ -9,19 +9,20 @@ import sys
 import threading
 import traceback
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
+from dataloop_sts import steps
 from dataloop_sts.steps import entry
 
-_STEPS = ("empty_bucket", "guard", "key_description", "role_leftovers", "verify")
 _STANDARD_STREAMS = 3
 _LINE = 1 << 16
 
 
 def prepare() -> None:
     """Loads what the steps need."""
-    for name in _STEPS:
-        import_module(f"dataloop_sts.steps.{name}")
+    for module in iter_modules(steps.__path__):
+        import_module(f"{steps.__name__}.{module.name}")
 
 
 def serve(connection: socket.socket) -> None:

@@ -69,7 +69,7 @@ def test_a_run_that_is_ended_early_writes_its_state_and_frees_its_lock(empty_pro
         with room, pytest.raises(EngineFailed) as full:
             connection.up()
         assert "the run was ended: the disk of the backend" in str(full.value)
-        assert "has 5 MiB left, or the state could have been lost. Make room there. " in str(full.value)
+        assert "has 5 MiB left, and the state could have been lost: make room there. " in str(full.value)
         assert_ended_cleanly(among=customer)
 
         # a limit of time, by the API; the driver's call is let come back likewise
