@@ -10,7 +10,9 @@ from unittest import mock
 import pytest
 from typer.testing import CliRunner
 
+from automation.backend import Backend
 from automation.cli.frame import FINDING, app
+from automation.stores import LocalStore
 from tests.e2e.harness import Project, eventually
 from tests.rotation.holding import door_to
 
@@ -24,6 +26,10 @@ def _kill(project: Project, at: Callable[[], bool]) -> None:
     process.wait()
     assert process.stdout
     process.stdout.close()  # plugins may still hold the other end
+    # where the kill came while the engine wrote, it reads nothing until this is gone: docs/backends.md
+    store = LocalStore(project.backend)
+    for path in Backend(store).cut_short(project.stack):
+        store.remove(path)
 
 
 def _integrations(project: Project) -> list[str]:

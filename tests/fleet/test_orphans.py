@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+import psutil
 import pytest
 
 from automation.engine import RUN_BY_VARIABLE
 from automation.fleet import leftovers
+from tests.e2e.harness import eventually
 
 _RUN = f"""
 import os, subprocess, sys
@@ -53,6 +55,8 @@ def test_an_orphan_is_known_whoever_has_taken_it_in() -> None:
         with run.stdout:
             engine = int(run.stdout.readline())
         try:
+            # one that was just started has no environment yet
+            eventually(lambda: RUN_BY_VARIABLE in psutil.Process(engine).environ(), 10)
             assert not leftovers._is_an_orphans(_lock(engine)), "its run lives"
             run.kill()
             run.wait()
